@@ -1,1 +1,7 @@
-//! x
+//! reenact: records whole x86-64 virtual machines and replays them bit-exactly.
+//!
+//! The rooms and the arrows between them are described in `docs/architecture.md`.
+
+pub mod cpu;
+pub mod machine;
+pub mod moment;
