@@ -1,1 +1,4 @@
-//! x
+//! Record and replay of whole virtual machines.
+
+pub mod moment;
+pub mod recording;
