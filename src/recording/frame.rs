@@ -111,7 +111,7 @@ impl Sealer {
 
 /// The fields of a frame header, not yet believed.
 #[derive(Clone, Debug)]
-pub struct FrameHeader {
+pub(super) struct FrameHeader {
     /// Type number.
     pub kind: u8,
     /// Flag bits.
@@ -173,7 +173,7 @@ fn field<const N: usize>(bytes: &[u8; FRAME_HEADER_LEN], at: usize) -> [u8; N] {
 }
 
 /// A frame whose checksum and chain hold.
-pub struct Frame {
+pub(super) struct Frame {
     header: FrameHeader,
     bytes: Vec<u8>,
     offset: u64,
