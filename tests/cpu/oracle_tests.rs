@@ -1,0 +1,214 @@
+//! Tests of the harness itself: hand-checked cases, determinism, the masks that the probe finds, rates.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use crate::native::case::{
+    AF, CF, CODE_BASE, Case, DATA_BASE, EXIT_SLOT, End, FLAGS, Fault, PF, RAX, RCX, RDI, RDX, RSP,
+    ZF,
+};
+use crate::native::compare::{compare, flag_names};
+use crate::native::engine::Engine;
+use crate::native::generate::Generator;
+use crate::native::masks::Masks;
+use crate::native::oracle::Native;
+use crate::native::{line, probe};
+
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var(name)
+        .ok()
+        .and_then(|text| text.parse().ok())
+        .unwrap_or(default)
+}
+
+#[test]
+fn add_sets_sum_and_flags() {
+    let mut native = Native::new();
+    let mut case = Case::of_code(&[0x48, 0x01, 0xC8], 1); // add rax, rcx
+    case.before.gpr[RAX] = u64::MAX;
+    case.before.gpr[RCX] = 1;
+    let outcome = native.run(&case);
+    assert_eq!(outcome.end, End::Reached);
+    assert_eq!(outcome.state.gpr[RAX], 0);
+    assert_eq!(outcome.state.rflags, CF | PF | AF | ZF);
+    assert_eq!(outcome.state.rip, CODE_BASE + 3);
+}
+
+#[test]
+fn division_by_zero_is_fault_0_at_the_instruction() {
+    let mut native = Native::new();
+    let mut case = Case::of_code(&[0xF7, 0xF1], 1); // div ecx
+    case.before.gpr[RDX] = 5;
+    case.before.gpr[RSP] = 0x1234_5678_9ABC_DEF0;
+    case.before.rflags = FLAGS;
+    let outcome = native.run(&case);
+    assert_eq!(
+        outcome.end,
+        End::Fault(Fault {
+            vector: 0,
+            error: 0,
+            address: None
+        })
+    );
+    assert_eq!(outcome.state, case.before);
+}
+
+#[test]
+fn store_past_the_writable_pages_is_a_page_fault() {
+    let mut native = Native::new();
+    let mut case = Case::of_code(&[0x48, 0x89, 0x07], 1); // mov [rdi], rax
+    case.before.gpr[RAX] = u64::MAX;
+    for (address, error, cr2) in [
+        (DATA_BASE + 0x2000, 7, DATA_BASE + 0x2000),
+        (DATA_BASE + 0x1FFC, 7, DATA_BASE + 0x2000),
+        (DATA_BASE + 0x3000, 6, DATA_BASE + 0x3000),
+    ] {
+        case.before.gpr[RDI] = address;
+        let outcome = native.run(&case);
+        assert_eq!(
+            outcome.end,
+            End::Fault(Fault {
+                vector: 14,
+                error,
+                address: Some(cr2)
+            })
+        );
+        assert!(outcome.memory.is_empty());
+    }
+    case.before.gpr[RDI] = 1 << 62;
+    assert_eq!(
+        native.run(&case).end,
+        End::Fault(Fault {
+            vector: 13,
+            error: 0,
+            address: None
+        })
+    );
+}
+
+#[test]
+fn memory_changes_are_reported_and_undone() {
+    let mut native = Native::new();
+    let mut case = Case::of_code(&[0xF3, 0xAA], 1); // rep stosb
+    case.before.gpr[RDI] = DATA_BASE + 0xFFE;
+    case.before.gpr[RCX] = 4;
+    case.memory.push(crate::native::case::Bytes {
+        offset: 0xFFE,
+        bytes: vec![1, 0, 3, 4],
+    });
+    let first = native.run(&case);
+    let shown: Vec<(u32, Vec<u8>)> = first
+        .memory
+        .iter()
+        .map(|run| (run.offset, run.bytes.clone()))
+        .collect();
+    assert_eq!(shown, [(0xFFE, vec![0]), (0x1000, vec![0, 0])]);
+    assert_eq!(first.state.gpr[RDI], DATA_BASE + 0x1002);
+    assert_eq!(native.run(&case), first);
+}
+
+#[test]
+fn unmasked_x87_exception_is_reported_by_the_next_instruction() {
+    let mut native = Native::new();
+    // fldz; fldz; fdivp; fwait
+    let mut case = Case::of_code(&[0xD9, 0xEE, 0xD9, 0xEE, 0xDE, 0xF9, 0x9B], 4);
+    case.before.fx.set_fcw(0x37E);
+    let outcome = native.run(&case);
+    assert_eq!(
+        outcome.end,
+        End::Fault(Fault {
+            vector: 16,
+            error: 0,
+            address: None
+        })
+    );
+    assert_eq!(outcome.state.rip, CODE_BASE + 6);
+    assert_eq!(outcome.state.fx.fsw() & 0x80FF, 0x8081);
+}
+
+#[test]
+fn xmm_registers_pass_through() {
+    let mut native = Native::new();
+    let mut case = Case::of_code(&[0x66, 0x45, 0x0F, 0xFE, 0xFE], 1); // paddd xmm15, xmm14
+    case.before.fx.set_xmm(15, 1 << 96 | 7);
+    case.before.fx.set_xmm(14, 2 << 96 | u128::from(u32::MAX));
+    let outcome = native.run(&case);
+    assert_eq!(outcome.state.fx.xmm(15), 3 << 96 | 6);
+    assert_eq!(outcome.state.fx.xmm(14), case.before.fx.xmm(14));
+}
+
+#[test]
+fn exit_jump_leaves_the_area_of_the_case() {
+    let case = Case::of_code(&[0x90], 1);
+    let bytes = case.code_with_exit();
+    let displacement = i32::from_le_bytes(bytes[3..7].try_into().expect("four bytes"));
+    assert_eq!(
+        CODE_BASE as i64 + 7 + i64::from(displacement),
+        EXIT_SLOT as i64
+    );
+}
+
+#[test]
+fn printed_line_reads_back_as_the_same_case() {
+    let mut generator = Generator::new(3, &Masks::default());
+    for number in 0..2000 {
+        let case = generator.case(number);
+        assert_eq!(line::parse(&line::format(&case)).as_ref(), Some(&case));
+    }
+}
+
+#[test]
+fn host_agrees_with_itself() {
+    let mut native = Native::new();
+    let masks = probe::measure(&mut native);
+    let mut generator = Generator::new(setting("REENACT_CPU_SEED", 1), &masks);
+    let cases = setting("REENACT_CPU_CASES", 200_000) / 4;
+    let mut ends: BTreeMap<String, u64> = BTreeMap::new();
+    let mut spent = (0.0, 0.0);
+    for number in 0..cases {
+        let start = Instant::now();
+        let case = generator.case(number);
+        spent.0 += start.elapsed().as_secs_f64();
+        let start = Instant::now();
+        let first = native.run(&case);
+        spent.1 += start.elapsed().as_secs_f64();
+        let second = native.run(&case);
+        if let Some(difference) = compare(&case, &first, &second, &masks) {
+            panic!("two runs differ\n{difference}\n{}", line::format(&case));
+        }
+        let end = match first.end {
+            End::Reached => "reached".to_string(),
+            End::Fault(fault) => format!("vector {}", fault.vector),
+        };
+        *ends.entry(end).or_default() += 1;
+    }
+    let rate = |seconds: f64| cases as f64 / seconds;
+    println!("{} forms, {cases} cases, {ends:?}", generator.codes().len());
+    println!(
+        "cases/s: generate {:.0}, run {:.0}, both {:.0}",
+        rate(spent.0),
+        rate(spent.1),
+        rate(spent.0 + spent.1)
+    );
+}
+
+#[test]
+fn every_form_of_the_catalogue_is_generated() {
+    let generator = Generator::new(1, &Masks::default());
+    let missing: Vec<_> = generator
+        .codes()
+        .iter()
+        .filter(|&&code| generator.case_of(code, 0).is_none())
+        .collect();
+    assert!(missing.is_empty(), "no case for {missing:?}");
+}
+
+#[test]
+fn probe_masks_only_undefined_flags() {
+    let mut native = Native::new();
+    let masks = probe::measure(&mut native);
+    for ((mnemonic, bits), departures) in &masks.measured {
+        println!("{mnemonic:?} {bits}: {}", flag_names(*departures));
+        assert_eq!(departures & !FLAGS, 0);
+    }
+}
