@@ -1,25 +1,21 @@
 //! Tests of the harness itself: hand-checked cases, determinism, the masks that the probe finds, rates.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Instant;
 
 use crate::native::case::{
-    AF, CF, CODE_BASE, Case, DATA_BASE, EXIT_SLOT, End, FLAGS, Fault, PF, RAX, RCX, RDI, RDX, RSP,
-    ZF,
+    AF, CF, CODE_BASE, Case, DATA_BASE, EXIT_SLOT, End, FLAGS, Fault, Outcome, PF, RAX, RCX, RDI,
+    RDX, RSP, ZF,
 };
-use crate::native::compare::{compare, flag_names};
+use crate::native::compare::{compare, flag_names, instructions};
+use crate::native::differential::{Plan, differential};
 use crate::native::engine::Engine;
 use crate::native::generate::Generator;
 use crate::native::masks::Masks;
 use crate::native::oracle::Native;
 use crate::native::{line, probe};
-
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var(name)
-        .ok()
-        .and_then(|text| text.parse().ok())
-        .unwrap_or(default)
-}
 
 #[test]
 fn add_sets_sum_and_flags() {
@@ -161,8 +157,9 @@ fn printed_line_reads_back_as_the_same_case() {
 fn host_agrees_with_itself() {
     let mut native = Native::new();
     let masks = probe::measure(&mut native);
-    let mut generator = Generator::new(setting("REENACT_CPU_SEED", 1), &masks);
-    let cases = setting("REENACT_CPU_CASES", 200_000) / 4;
+    let plan = Plan::from_environment();
+    let mut generator = Generator::new(plan.seed, &masks);
+    let cases = plan.cases / 4;
     let mut ends: BTreeMap<String, u64> = BTreeMap::new();
     let mut spent = (0.0, 0.0);
     for number in 0..cases {
@@ -211,4 +208,71 @@ fn probe_masks_only_undefined_flags() {
         println!("{mnemonic:?} {bits}: {}", flag_names(*departures));
         assert_eq!(departures & !FLAGS, 0);
     }
+}
+
+/// The host behind a second handle, with a planted defect: INC flips bit 0 of RCX when asked to.
+struct Defective(Rc<RefCell<Native>>, bool);
+
+impl Engine for Defective {
+    fn run(&mut self, case: &Case) -> Outcome {
+        let mut outcome = self.0.borrow_mut().run(case);
+        let has_inc = instructions(case)
+            .iter()
+            .any(|one| one.mnemonic() == iced_x86::Mnemonic::Inc);
+        if self.1 && has_inc && outcome.end == End::Reached {
+            outcome.state.gpr[RCX] ^= 1;
+        }
+        outcome
+    }
+}
+
+#[test]
+fn planted_defect_is_found_and_shrunk_to_its_instruction() {
+    let native = Rc::new(RefCell::new(Native::new()));
+    let masks = probe::measure(&mut *native.borrow_mut());
+    let plan = Plan {
+        seed: 7,
+        cases: 3000,
+        only: None,
+    };
+    let mut host = Defective(native.clone(), false);
+    differential(
+        &plan,
+        &mut Defective(native.clone(), false),
+        &mut host,
+        &masks,
+    )
+    .assert_equal();
+    let mut defective = Defective(native, true);
+    let report = differential(&plan, &mut host, &mut defective, &masks);
+    assert_eq!(report.run, 3000);
+    assert_eq!(
+        report.failures.keys().collect::<Vec<_>>(),
+        ["inc"],
+        "{}",
+        report.shown.join("\n")
+    );
+    let printed = report.shown[0]
+        .lines()
+        .last()
+        .expect("a line with the case")
+        .trim();
+    let only = line::parse(printed);
+    assert!(only.is_some(), "{printed} does not read back");
+    let alone = differential(&Plan { only, ..plan }, &mut host, &mut defective, &masks);
+    assert_eq!(alone.run, 1);
+    assert_eq!(alone.failures.len(), 1);
+}
+
+#[test]
+fn flags_that_a_case_leaves_do_not_reach_the_next_one() {
+    let mut native = Native::new();
+    let mut nested = Case::of_code(&[0x66, 0x9D], 1); // popfw with NT
+    nested.before.gpr[RSP] = DATA_BASE;
+    nested.memory.push(crate::native::case::Bytes {
+        offset: 0,
+        bytes: vec![0x02, 0x46],
+    });
+    assert_eq!(native.run(&nested).end, End::Reached);
+    assert_eq!(native.run(&Case::of_code(&[0x90], 1)).end, End::Reached);
 }

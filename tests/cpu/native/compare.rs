@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
-use super::case::{Bytes, Case, DATA_BASE, End, Fault, FxImage, Outcome, Retires, State};
+use super::case::{Bytes, Case, DATA_BASE, End, Fault, FxImage, Outcome, Retires, State, ZF};
 use super::generate::operand_address;
-use super::masks::{Mask, Masks, Tolerance};
+use super::masks::{Mask, Masks, Taint, Tolerance, is_bit_scan, operand_bits};
 
 /// Names of the general registers by hardware number.
 pub const GPR_NAMES: [&str; 16] = [
@@ -48,7 +48,18 @@ pub fn compare(
         return retired_difference(case, engine);
     }
     let code = instructions(case);
-    let mask = union(&code, masks);
+    let has_ended = native.end == End::Reached && engine.end == End::Reached;
+    let mut mask = join(&code, masks, has_ended);
+    if let [only] = code.as_slice()
+        && is_bit_scan(only.code())
+        && native.state.rflags & ZF == 0
+    {
+        mask.rflags = masks
+            .measured
+            .get(&(only.mnemonic(), operand_bits(only.code())))
+            .copied()
+            .unwrap_or(mask.rflags);
+    }
     let mut lines = Vec::new();
     compare_end(native, engine, &mut lines);
     compare_registers(&native.state, &engine.state, &mask, &mut lines);
@@ -74,18 +85,23 @@ fn retired_difference(case: &Case, engine: &Outcome) -> Option<Difference> {
     }
 }
 
-/// Blocks hold only exact instructions, apart from x87 condition codes, so joining the masks loses nothing there.
-fn union(code: &[Instruction], masks: &Masks) -> Mask {
+/// The masks of all instructions together. Blocks hold no instruction with a tolerance or open memory, and none that reads
+/// a masked flag. After a fault any prefix may have run, so flags that were masked once stay so.
+fn join(code: &[Instruction], masks: &Masks, has_ended: bool) -> Mask {
     let mut joined = Mask::nothing();
+    let mut taint = Taint::default();
+    let mut behind_jump = false;
     for instruction in code {
         let mask = masks.of(instruction.code());
-        joined.rflags |= mask.rflags;
+        taint = taint.after(instruction.code(), masks, behind_jump || !has_ended);
+        behind_jump |= instruction.is_jcc_short();
         joined.fsw |= mask.fsw;
         if mask.tolerance != Tolerance::Exact {
             joined.tolerance = mask.tolerance;
         }
         joined.memory = mask.memory;
     }
+    joined.rflags = taint.0;
     joined
 }
 

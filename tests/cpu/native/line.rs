@@ -3,7 +3,7 @@
 //! Layout: `key=value` fields separated by spaces, numbers in hexadecimal, then ` # ` and the disassembly. Registers that
 //! are 0 are left out; the FXSAVE image is given as `offset:bytes` runs over an initial image.
 
-use iced_x86::{Formatter, GasFormatter, IntelFormatter};
+use iced_x86::{Code, Formatter, Instruction, IntelFormatter, Mnemonic};
 
 use super::case::{Bytes, Case, FxImage, Retires, State, changes};
 use super::compare::{GPR_NAMES, hex, instructions, show_bytes};
@@ -37,25 +37,32 @@ pub fn format(case: &Case) -> String {
     format!("{} # {}", fields.join(" "), disassembly(case))
 }
 
-/// The instructions of a case in Intel syntax, separated by `; `.
+/// The instructions of a case in Intel syntax, separated by `; `; plain NOPs of a block are left out.
 pub fn disassembly(case: &Case) -> String {
     let mut formatter = IntelFormatter::new();
     let mut texts = Vec::new();
-    for instruction in instructions(case) {
+    // The shrinker leaves NOPs where instructions were.
+    let code = instructions(case);
+    let keeps = |one: &&Instruction| code.len() == 1 || one.code() != Code::Nopd;
+    for instruction in code.iter().filter(keeps) {
         let mut text = String::new();
-        formatter.format(&instruction, &mut text);
+        formatter.format(instruction, &mut text);
         texts.push(text);
     }
     texts.join("; ")
 }
 
-/// The mnemonic of the first instruction, for counting by kind.
-pub fn first_mnemonic(case: &Case) -> String {
-    let mut text = String::new();
-    if let Some(instruction) = instructions(case).first() {
-        GasFormatter::new().format_mnemonic(instruction, &mut text);
-    }
-    text
+/// The mnemonics of a case in order without NOPs, for counting failures by kind.
+pub fn kind(case: &Case) -> String {
+    let code = instructions(case);
+    let names = code
+        .iter()
+        .map(|instruction| instruction.mnemonic())
+        .filter(|&name| name != Mnemonic::Nop);
+    names
+        .map(|name| format!("{name:?}").to_lowercase())
+        .collect::<Vec<_>>()
+        .join("+")
 }
 
 /// Reads a line back; `None` when it is not one of ours.

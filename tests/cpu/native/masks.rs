@@ -65,26 +65,71 @@ pub struct Masks {
 impl Masks {
     /// What to ignore for an instruction form.
     pub fn of(&self, code: Code) -> Mask {
-        let mut instruction = Instruction::default();
-        instruction.set_code(code);
-        let undefined = flags_of(instruction.rflags_undefined());
-        let rflags = match self.measured.get(&(code.mnemonic(), operand_bits(code))) {
-            Some(departures) => *departures,
-            None => undefined,
-        };
         Mask {
-            rflags,
+            rflags: self.departures(code),
             fsw: undefined_status(code),
             tolerance: tolerance(code),
             memory: open_memory(code),
         }
     }
 
-    /// Whether all results of a form other than x87 condition codes are compared to the last bit.
-    pub fn is_exact(&self, code: Code) -> bool {
-        let mask = self.of(code);
-        mask.rflags == 0 && mask.tolerance == Tolerance::Exact && mask.memory.is_empty()
+    /// RFLAGS bits that a form leaves different on this host; all its undefined ones when it has no documented rule.
+    pub fn departures(&self, code: Code) -> u64 {
+        let measured = self.measured.get(&(code.mnemonic(), operand_bits(code)));
+        let flags = measured
+            .copied()
+            .unwrap_or_else(|| flags_of(example(code).rflags_undefined()));
+        // No rule is documented for PF when the source is 0; `compare` takes it back where the source is not.
+        if is_bit_scan(code) { flags | PF } else { flags }
     }
+
+    /// Whether a form can stand in a block: its values are compared to the last bit, and flags can be tracked.
+    pub fn is_composable(&self, code: Code) -> bool {
+        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty()
+    }
+}
+
+/// Flags that hold host-specific values at a point of straight-line code.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taint(pub u64);
+
+impl Taint {
+    /// Whether an instruction would look at such a flag, so that the difference would spread.
+    pub fn reaches(self, code: Code) -> bool {
+        self.0 & flags_of(example(code).rflags_read()) != 0
+    }
+
+    /// The taint after an instruction. Behind a jump nothing counts as overwritten, because it may have been skipped.
+    pub fn after(self, code: Code, masks: &Masks, may_be_skipped: bool) -> Taint {
+        let instruction = example(code);
+        let defined =
+            flags_of(instruction.rflags_modified()) & !flags_of(instruction.rflags_undefined());
+        let overwritten = if may_be_skipped || writes_flags_by_count(code) {
+            0
+        } else {
+            defined
+        };
+        Taint(self.0 & !overwritten | masks.departures(code))
+    }
+}
+
+/// Forms that leave all flags alone when their count is 0.
+fn writes_flags_by_count(code: Code) -> bool {
+    use M::{Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shld, Shr, Shrd};
+    let by_count = [Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shld, Shr, Shrd];
+    by_count.contains(&code.mnemonic()) || example(code).is_string_instruction()
+}
+
+/// BSF and BSR.
+pub fn is_bit_scan(code: Code) -> bool {
+    matches!(code.mnemonic(), M::Bsf | M::Bsr)
+}
+
+/// An instruction of the form without operands, for asking iced about the form.
+fn example(code: Code) -> Instruction {
+    let mut instruction = Instruction::default();
+    instruction.set_code(code);
+    instruction
 }
 
 /// The width of the first operand in bits.
@@ -167,8 +212,7 @@ fn tolerance(code: Code) -> Tolerance {
 /// Instruction and data pointers, opcode, reserved fields of stored FPU images: AMD stores the pointers only with a
 /// pending exception, and processors differ in the reserved fields.
 fn open_memory(code: Code) -> Vec<Range<u64>> {
-    let mut instruction = Instruction::default();
-    instruction.set_code(code);
+    let mut instruction = example(code);
     if matches!(code.mnemonic(), M::Fxsave | M::Fxsave64) {
         let slots = (0..8).map(|i| 32 + 16 * i + 10..32 + 16 * i + 16);
         return [5..24, 28..32, 416..512].into_iter().chain(slots).collect();
@@ -178,7 +222,7 @@ fn open_memory(code: Code) -> Vec<Range<u64>> {
     }
     instruction.set_op_kind(0, iced_x86::OpKind::Memory);
     match instruction.memory_size() {
-        MemorySize::FpuEnv14 | MemorySize::FpuState94 => vec![6..14],
-        _ => vec![2..4, 6..8, 10..28],
+        MemorySize::FpuEnv14 | MemorySize::FpuState94 => std::iter::once(6..14).collect(),
+        _ => [2..4, 6..8, 10..28].to_vec(),
     }
 }

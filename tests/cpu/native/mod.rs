@@ -6,6 +6,7 @@
 
 pub mod case;
 pub mod compare;
+pub mod differential;
 pub mod engine;
 pub mod generate;
 pub mod line;

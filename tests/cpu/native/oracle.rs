@@ -55,11 +55,8 @@ impl Native {
             std::io::Error::last_os_error()
         );
         // SAFETY: `file` is open and ours.
-        assert_eq!(
-            unsafe { libc::ftruncate(file, total as i64) },
-            0,
-            "ftruncate failed"
-        );
+        let truncated = unsafe { libc::ftruncate(file, total as i64) };
+        assert_eq!(truncated, 0, "ftruncate failed");
         let mut map = |address: u64, size: usize, rights: i32, offset: usize| {
             let fixed = if address == 0 {
                 0

@@ -272,7 +272,7 @@ fn set(flag: u64, on: bool) -> u64 {
 }
 
 fn parity(value: u64) -> u64 {
-    set(PF, (value as u8).count_ones() % 2 == 0)
+    set(PF, (value as u8).count_ones().is_multiple_of(2))
 }
 
 impl Rule {

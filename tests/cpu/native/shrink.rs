@@ -28,7 +28,9 @@ pub fn shrink(
             *best = reduced;
         }
     };
-    for n in 0..instructions(case).len() {
+    // Twice: an early instruction can be needed until a later one, which it skips or whose fault it avoids, is gone.
+    let count = instructions(case).len();
+    for n in (0..count).chain(0..count) {
         let reduced = without_instruction(&best, case, n);
         keep_if_failing(&mut best, reduced);
     }

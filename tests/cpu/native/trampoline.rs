@@ -88,7 +88,6 @@ global_asm!(
     "mov rsp, [rdi + {host_rsp}]",
     "pushfq",
     "pop [rdi + {rflags}]",
-    "cld",
     "fxsave64 [rdi]",
     "fninit",
     "ldmxcsr [rdi + {host_mxcsr}]",
@@ -100,6 +99,9 @@ global_asm!(
     "mov rsp, [rip + {frame} + {host_rsp}]",
     "mov eax, 1",
     "2:",
+    // POPF in a case may have set flags that the host must not keep: DF, and NT, which makes IRETQ fault.
+    "push 0x202",
+    "popfq",
     "pop r15",
     "pop r14",
     "pop r13",

@@ -1,10 +1,12 @@
 //! Short blocks: two to eight instructions of one family, some of them conditional short jumps forward.
 //!
-//! Only instructions that are compared exactly go into a block, because an undefined flag of one would reach the next.
+//! An instruction that reads a flag which the host leaves differently from the model never follows one that does so, and
+//! instructions with approximate results stay out.
 
 use iced_x86::{Code, Instruction, Mnemonic};
 
 use super::super::case::{Case, DATA_BASE, Retires};
+use super::super::masks::{Masks, Taint};
 use super::super::random::Random;
 use super::draft::Draft;
 use super::{Placed, entry_offset, make};
@@ -67,7 +69,13 @@ pub fn is_flag_instruction(code: Code) -> bool {
 }
 
 /// A block case, or `None` when this draw has no encoding.
-pub fn block(pools: &Pools, seed: u64, number: u64, mut random: Random) -> Option<Case> {
+pub fn block(
+    pools: &Pools,
+    masks: &Masks,
+    seed: u64,
+    number: u64,
+    mut random: Random,
+) -> Option<Case> {
     let entry = entry_offset(&mut random);
     let length = 2 + random.below(7) as usize;
     let flavour = random.below(100);
@@ -78,16 +86,23 @@ pub fn block(pools: &Pools, seed: u64, number: u64, mut random: Random) -> Optio
     let mut starts = Vec::new();
     let mut jumps: Vec<usize> = Vec::new();
     let mut varies = false;
+    let mut taint = Taint::default();
     for n in 0..length {
         let ip = draft.state.rip + code.len() as u64;
         starts.push(code.len());
         let is_jump = n + 1 < length && draft.random.chance(18);
-        let form = if is_jump {
+        let form = (0..8).find_map(|_| {
+            let form = if is_jump {
+                draft.random.pick(&pools.conditional)
+            } else {
+                pools.draw(&mut draft.random, flavour)
+            };
+            (!taint.reaches(form)).then_some(form)
+        })?;
+        taint = taint.after(form, masks, !jumps.is_empty());
+        if is_jump {
             jumps.push(n);
-            draft.random.pick(&pools.conditional)
-        } else {
-            pools.draw(&mut draft.random, flavour)
-        };
+        }
         let Placed { bytes, instruction } = make(form, &mut draft, ip, ip + 2)?;
         varies |= is_jump || has_rep(&instruction);
         code.extend_from_slice(&bytes);

@@ -67,6 +67,16 @@ const LEFT_OUT: &[Mnemonic] = &[
     Mnemonic::Outsd,
     // UD0 has a ModRM byte on Intel and none on AMD.
     Mnemonic::Ud0,
+    // Forms with a leading FWAIT are two instructions.
+    Mnemonic::Fstenv,
+    Mnemonic::Fstcw,
+    Mnemonic::Feni,
+    Mnemonic::Fdisi,
+    Mnemonic::Fclex,
+    Mnemonic::Finit,
+    Mnemonic::Fsetpm,
+    Mnemonic::Fsave,
+    Mnemonic::Fstsw,
     // Left-overs of the 8087 and 80287.
     Mnemonic::Fneni,
     Mnemonic::Fndisi,

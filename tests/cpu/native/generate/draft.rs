@@ -61,13 +61,15 @@ impl Draft {
         true
     }
 
-    /// Puts bytes at a guest address if all of them lie in data memory.
+    /// Puts bytes at a guest address; what lies behind the end of data memory is dropped.
     pub fn patch(&mut self, address: u64, bytes: &[u8]) {
         let offset = address.wrapping_sub(DATA_BASE);
-        if offset < DATA_SIZE as u64 && offset + bytes.len() as u64 <= DATA_SIZE as u64 {
+        if offset < DATA_SIZE as u64 && !bytes.is_empty() {
+            let room = DATA_SIZE - offset as usize;
+            let bytes = bytes[..bytes.len().min(room)].to_vec();
             self.memory.push(Bytes {
                 offset: offset as u32,
-                bytes: bytes.to_vec(),
+                bytes,
             });
         }
     }

@@ -33,19 +33,20 @@ pub struct Generator {
     seed: u64,
     codes: Vec<Code>,
     pools: Pools,
+    masks: Masks,
     encoder_failures: u64,
 }
 
 impl Generator {
-    /// A generator for the run `seed`; blocks use only what `masks` compares exactly.
+    /// A generator for the run `seed`; blocks avoid spreading what `masks` ignores.
     pub fn new(seed: u64, masks: &Masks) -> Self {
         let codes = catalogue();
-        let exact: Vec<Code> = codes
+        let composable: Vec<Code> = codes
             .iter()
             .copied()
-            .filter(|&code| masks.is_exact(code))
+            .filter(|&code| masks.is_composable(code))
             .collect();
-        let of = |wanted| catalogue::of_family(&exact, wanted);
+        let of = |wanted| catalogue::of_family(&composable, wanted);
         let integer: Vec<Code> = of(Family::Integer)
             .into_iter()
             .filter(|&code| !moves_stack_or_strings(code))
@@ -73,6 +74,7 @@ impl Generator {
         };
         Generator {
             seed,
+            masks: masks.clone(),
             codes,
             pools,
             encoder_failures: 0,
@@ -90,7 +92,7 @@ impl Generator {
         loop {
             let attempt = Random::for_case(random.next(), number);
             let made = if random.chance(BLOCKS_PERCENT) {
-                block::block(&self.pools, self.seed, number, attempt)
+                block::block(&self.pools, &self.masks, self.seed, number, attempt)
             } else {
                 let code = random.pick(&self.codes);
                 single(code, self.seed, number, attempt)
