@@ -6,9 +6,9 @@ use std::ops::Range;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
-use super::case::{Bytes, Case, DATA_BASE, End, Fault, FxImage, Outcome, Retires, State, ZF};
+use super::case::{Bytes, Case, DATA_BASE, End, Fault, FxImage, Outcome, Retires, State};
 use super::generate::operand_address;
-use super::masks::{Mask, Masks, Taint, Tolerance, is_bit_scan, operand_bits};
+use super::masks::{Mask, Masks, Taint, Tolerance, settled};
 
 /// Names of the general registers by hardware number.
 pub const GPR_NAMES: [&str; 16] = [
@@ -50,15 +50,8 @@ pub fn compare(
     let code = instructions(case);
     let has_ended = native.end == End::Reached && engine.end == End::Reached;
     let mut mask = join(&code, masks, has_ended);
-    if let [only] = code.as_slice()
-        && is_bit_scan(only.code())
-        && native.state.rflags & ZF == 0
-    {
-        mask.rflags = masks
-            .measured
-            .get(&(only.mnemonic(), operand_bits(only.code())))
-            .copied()
-            .unwrap_or(mask.rflags);
+    if let [only] = code.as_slice() {
+        mask.rflags &= !settled(only, &case.before, &native.state);
     }
     let mut lines = Vec::new();
     compare_end(native, engine, &mut lines);

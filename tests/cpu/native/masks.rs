@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use iced_x86::{Code, Instruction, MemorySize, Mnemonic as M, RflagsBits};
+use iced_x86::{Code, Instruction, MemorySize, Mnemonic as M, OpKind, RflagsBits};
 
-use super::case::{AF, CF, DF, OF, PF, SF, ZF};
+use super::case::{AF, CF, DF, FLAGS, OF, PF, RCX, SF, State, ZF};
 
 const C0: u16 = 1 << 8;
 const C1: u16 = 1 << 9;
@@ -76,10 +76,9 @@ impl Masks {
     /// RFLAGS bits that a form leaves different on this host; all its undefined ones when it has no documented rule.
     pub fn departures(&self, code: Code) -> u64 {
         let measured = self.measured.get(&(code.mnemonic(), operand_bits(code)));
-        let flags = measured
-            .copied()
-            .unwrap_or_else(|| flags_of(example(code).rflags_undefined()));
-        // No rule is documented for PF when the source is 0; `compare` takes it back where the source is not.
+        let undefined = flags_of(example(code).rflags_undefined());
+        let flags = measured.map_or(undefined, |departures| departures & undefined);
+        // No rule is documented for PF when the source is 0; `settled` takes it back otherwise.
         if is_bit_scan(code) { flags | PF } else { flags }
     }
 
@@ -121,8 +120,30 @@ fn writes_flags_by_count(code: Code) -> bool {
 }
 
 /// BSF and BSR.
-pub fn is_bit_scan(code: Code) -> bool {
+fn is_bit_scan(code: Code) -> bool {
     matches!(code.mnemonic(), M::Bsf | M::Bsr)
+}
+
+/// Flags that a form may leave undefined but that are settled for these operands, so that they are compared after all:
+/// PF of a bit scan that found a bit, all flags of a shift by 0, OF of a shift or rotate by 1.
+pub fn settled(instruction: &Instruction, before: &State, after: &State) -> u64 {
+    let code = instruction.code();
+    if is_bit_scan(code) {
+        return if after.rflags & ZF == 0 { PF } else { 0 };
+    }
+    if !writes_flags_by_count(code) || instruction.is_string_instruction() {
+        return 0;
+    }
+    let last = instruction.op_count() - 1;
+    let count = match instruction.op_kind(last) {
+        OpKind::Immediate8 => u64::from(instruction.immediate8()),
+        _ => before.gpr[RCX],
+    };
+    match count & if operand_bits(code) == 64 { 63 } else { 31 } {
+        0 => FLAGS,
+        1 => OF,
+        _ => 0,
+    }
 }
 
 /// An instruction of the form without operands, for asking iced about the form.
@@ -209,8 +230,8 @@ fn tolerance(code: Code) -> Tolerance {
     }
 }
 
-/// Instruction and data pointers, opcode, reserved fields of stored FPU images: AMD stores the pointers only with a
-/// pending exception, and processors differ in the reserved fields.
+/// Instruction and data pointers, opcode, reserved fields of stored FPU images: AMD loads and stores the pointers with
+/// FXRSTOR and FXSAVE only while an exception is pending, and processors differ in the reserved fields of FXSAVE.
 fn open_memory(code: Code) -> Vec<Range<u64>> {
     let mut instruction = example(code);
     if matches!(code.mnemonic(), M::Fxsave | M::Fxsave64) {
@@ -220,9 +241,9 @@ fn open_memory(code: Code) -> Vec<Range<u64>> {
     if !matches!(code.mnemonic(), M::Fnstenv | M::Fnsave) {
         return Vec::new();
     }
-    instruction.set_op_kind(0, iced_x86::OpKind::Memory);
+    instruction.set_op_kind(0, OpKind::Memory);
     match instruction.memory_size() {
         MemorySize::FpuEnv14 | MemorySize::FpuState94 => std::iter::once(6..14).collect(),
-        _ => [2..4, 6..8, 10..28].to_vec(),
+        _ => std::iter::once(12..28).collect(),
     }
 }
