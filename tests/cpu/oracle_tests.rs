@@ -276,3 +276,89 @@ fn flags_that_a_case_leaves_do_not_reach_the_next_one() {
     assert_eq!(native.run(&nested).end, End::Reached);
     assert_eq!(native.run(&Case::of_code(&[0x90], 1)).end, End::Reached);
 }
+
+#[test]
+fn every_form_completes_in_some_case() {
+    use iced_x86::Mnemonic as M;
+    let mut native = Native::new();
+    let generator = Generator::new(11, &Masks::default());
+    let completes = |native: &mut Native, code| {
+        let cases = (0..60).filter_map(|number| generator.case_of(code, number));
+        cases.into_iter().any(|case| {
+            // A branch completes by landing on the filler, where INT3 ends the case.
+            let end = native.run(&case).end;
+            end == End::Reached || matches!(end, End::Fault(Fault { vector: 3, .. }))
+        })
+    };
+    let never: Vec<_> = generator
+        .codes()
+        .iter()
+        .filter(|code| !matches!(code.mnemonic(), M::Ud1 | M::Ud2))
+        .filter(|&&code| !completes(&mut native, code))
+        .collect();
+    assert!(never.is_empty(), "these forms always fault: {never:?}");
+}
+
+#[test]
+fn images_hold_what_the_host_executes() {
+    let mut native = Native::new();
+    let mut case = Case::of_code(&[0x48, 0x8B, 0x07], 1); // mov rax, [rdi]
+    case.memory.push(crate::native::case::Bytes {
+        offset: 0x2004,
+        bytes: vec![9, 8],
+    });
+    let code = (case.code_image(), CODE_BASE);
+    for (image, base) in [code, (case.data_image(), DATA_BASE)] {
+        for offset in [0, 0x100, 0x1FF8] {
+            case.before.gpr[RDI] = base + offset as u64;
+            let expected =
+                u64::from_le_bytes(image[offset..offset + 8].try_into().expect("eight bytes"));
+            assert_eq!(
+                native.run(&case).state.gpr[RAX],
+                expected,
+                "at {:x}",
+                case.before.gpr[RDI]
+            );
+        }
+    }
+    case.before.gpr[RDI] = DATA_BASE + 0x2000;
+    let image = case.data_image();
+    let expected = u64::from_le_bytes(image[0x2000..0x2008].try_into().expect("eight bytes"));
+    assert_eq!(native.run(&case).state.gpr[RAX], expected);
+}
+
+#[test]
+fn comparer_allows_only_what_the_masks_say() {
+    let mut native = Native::new();
+    let masks = Masks::default();
+    let mut case = Case::of_code(&[0x0F, 0x53, 0xC1], 1); // rcpps xmm0, xmm1
+    case.before.fx.set_xmm(1, u128::from(3f32.to_bits()));
+    let host = native.run(&case);
+    let differs = |change: &dyn Fn(&mut Outcome)| {
+        let mut other = host.clone();
+        change(&mut other);
+        compare(&case, &host, &other, &masks).is_some()
+    };
+    assert!(!differs(&|other| other.retired = Some(1)));
+    assert!(differs(&|other| other.retired = Some(2)));
+    assert!(
+        !differs(&|other| other.state.fx.0[8] ^= 1),
+        "the FPU instruction pointer is not compared"
+    );
+    assert!(
+        !differs(&|other| other.state.fx.0[160] ^= 1),
+        "one unit of an approximation"
+    );
+    assert!(
+        differs(&|other| other.state.fx.0[162] ^= 1),
+        "far outside of the approximation"
+    );
+    assert!(differs(&|other| other.state.rflags ^= CF));
+    assert!(differs(&|other| other.state.gpr[RAX] ^= 1));
+    assert!(differs(&|other| other.state.rip += 1));
+    assert!(differs(&|other| other.end = End::Fault(Fault {
+        vector: 6,
+        error: 0,
+        address: None
+    })));
+}

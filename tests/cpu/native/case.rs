@@ -214,7 +214,6 @@ impl Case {
     }
 
     /// All of code memory.
-    #[allow(dead_code, reason = "for engines that load whole images")]
     pub fn code_image(&self) -> Vec<u8> {
         let mut image = vec![FILLER; CODE_SIZE];
         let bytes = self.code_with_exit();
@@ -223,7 +222,6 @@ impl Case {
     }
 
     /// All of scratch data before the case runs.
-    #[allow(dead_code, reason = "for engines that load whole images")]
     pub fn data_image(&self) -> Vec<u8> {
         let mut image = background().to_vec();
         for patch in &self.memory {
