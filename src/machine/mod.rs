@@ -1,1 +1,3 @@
 //! The PC around the CPU.
+pub mod acpi;
+pub mod boot;
