@@ -96,25 +96,13 @@ impl Flags {
     #[inline(always)]
     pub fn of_result<W: Word>(result: W, carries: W) -> Flags {
         let c = carries.to_u64();
-        let carry = if W::BITS == 64 {
-            c
-        } else {
-            (c & 8) | (c << (64 - W::BITS))
-        };
-        Flags {
-            zero: result.to_u64(),
-            sign: result.sext(),
-            carry,
-        }
+        let carry = if W::BITS == 64 { c } else { (c & 8) | (c << (64 - W::BITS)) };
+        Flags { zero: result.to_u64(), sign: result.sext(), carry }
     }
     /// Flags of a logical result: CF, OF and AF clear.
     #[inline(always)]
     pub fn logic<W: Word>(result: W) -> Flags {
-        Flags {
-            zero: result.to_u64(),
-            sign: result.sext(),
-            carry: 0,
-        }
+        Flags { zero: result.to_u64(), sign: result.sext(), carry: 0 }
     }
     /// Replaces CF, leaving OF and AF as they are.
     #[inline]

@@ -107,19 +107,11 @@ impl Segment {
     }
     /// Base 0 and limit 4 GiB - 1, present, readable and (for data) expand-up: offsets need no check.
     pub fn is_flat(&self) -> bool {
-        self.base == 0
-            && self.limit == u32::MAX
-            && self.attr & attr::P != 0
-            && self.attr & attr::S != 0
+        self.base == 0 && self.limit == u32::MAX && self.attr & attr::P != 0 && self.attr & attr::S != 0
     }
     /// A real-mode segment: base = selector * 16, limit 64 KiB.
     pub fn real(selector: u16) -> Segment {
-        Segment {
-            selector,
-            base: u64::from(selector) << 4,
-            limit: 0xffff,
-            attr: attr::P | attr::S | 3,
-        }
+        Segment { selector, base: u64::from(selector) << 4, limit: 0xffff, attr: attr::P | attr::S | 3 }
     }
 }
 
@@ -219,30 +211,14 @@ impl State {
     pub fn reset() -> State {
         let data = Segment::real(0);
         let mut seg = [data; 6];
-        seg[seg::CS] = Segment {
-            selector: 0xf000,
-            base: 0xffff_0000,
-            limit: 0xffff,
-            attr: attr::P | attr::S | 0xb,
-        };
-        let system = |kind| Segment {
-            selector: 0,
-            base: 0,
-            limit: 0xffff,
-            attr: attr::P | kind,
-        };
+        seg[seg::CS] = Segment { selector: 0xf000, base: 0xffff_0000, limit: 0xffff, attr: attr::P | attr::S | 0xb };
+        let system = |kind| Segment { selector: 0, base: 0, limit: 0xffff, attr: attr::P | kind };
         State {
             seg,
             ldtr: system(2),
             tr: system(0xb),
-            gdtr: TableRegister {
-                base: 0,
-                limit: 0xffff,
-            },
-            idtr: TableRegister {
-                base: 0,
-                limit: 0xffff,
-            },
+            gdtr: TableRegister { base: 0, limit: 0xffff },
+            idtr: TableRegister { base: 0, limit: 0xffff },
             cr0: cr::CR0_CD | cr::CR0_NW | cr::CR0_ET,
             cr2: 0,
             cr3: 0,
@@ -250,11 +226,7 @@ impl State {
             efer: 0,
             pdpte: [0; 4],
             dr: [0, 0, 0, 0, 0, 0, 0xffff_0ff0, 0x400],
-            msr: Msrs {
-                pat: 0x0007_0406_0007_0406,
-                misc_enable: 1,
-                ..Msrs::default()
-            },
+            msr: Msrs { pat: 0x0007_0406_0007_0406, misc_enable: 1, ..Msrs::default() },
             cpl: 0,
             is_halted: false,
             interrupt_shadow: false,

@@ -11,23 +11,22 @@ pub enum GuestImage {
     ElfPvh,
     /// ELF64 entered at its entry point in 64-bit mode.
     Elf64,
-    /// Multiboot 1: ELF32, or any file whose multiboot header has the address fields.
+    /// Multiboot 1: an ELF file of either class, or any file whose multiboot header has the address fields.
     Multiboot1,
 }
 
 /// The kind of image that `kernel` is.
 ///
-/// An ELF64 file with several entries is taken by PVH first, then by multiboot address fields, then by its ELF entry.
+/// An ELF file with several entries is taken by PVH first, then by multiboot, then by its ELF entry. A multiboot ELF64
+/// file is entered in 32-bit mode like any other, which is what its author tested with GRUB.
 pub fn detect(kernel: &[u8]) -> Result<GuestImage, BootError> {
     if bzimage::has_magic(kernel) {
         return Ok(GuestImage::BzImage);
     }
     let multiboot = MultibootHeader::find(kernel);
-    let has_address_fields = multiboot
-        .as_ref()
-        .is_some_and(|header| header.addresses.is_some());
     if !kernel.starts_with(goblin::elf::header::ELFMAG) {
-        return if has_address_fields {
+        let is_loadable = multiboot.is_some_and(|header| header.addresses.is_some());
+        return if is_loadable {
             Ok(GuestImage::Multiboot1)
         } else {
             Err(not_a_kernel(looks_like(kernel)))
@@ -36,12 +35,11 @@ pub fn detect(kernel: &[u8]) -> Result<GuestImage, BootError> {
     let elf = ElfKernel::parse(kernel)?;
     match elf {
         _ if elf.pvh_entry.is_some() => Ok(GuestImage::ElfPvh),
-        _ if has_address_fields => Ok(GuestImage::Multiboot1),
+        _ if multiboot.is_some() => Ok(GuestImage::Multiboot1),
         _ if elf.has_interpreter => Err(not_a_kernel(
             "a dynamically linked program; to record it, give it after `--` instead",
         )),
         _ if elf.is_64 => Ok(GuestImage::Elf64),
-        _ if multiboot.is_some() => Ok(GuestImage::Multiboot1),
         _ => Err(not_a_kernel("a 32-bit ELF file without a multiboot header")),
     }
 }

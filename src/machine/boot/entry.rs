@@ -79,6 +79,7 @@ impl EntryState {
         let gdtr = write_gdt(mem, &[code, data, tr])?;
         let (cr0, cr3, cr4, efer) = if is_long {
             write_identity_tables(mem)?;
+            // The x86-64 ABI passes values in SSE registers, so a plain guest may use them from its first function on.
             let sse = cr::CR4_OSFXSR | cr::CR4_OSXMMEXCPT;
             (
                 cr::CR0_PG | cr::CR0_NE | cr::CR0_MP,

@@ -1,6 +1,6 @@
 //! Multiboot 1 kernels: 32-bit protected mode, EAX = 0x2BADB002, EBX = the information structure.
 //!
-//! Takes the header's address fields when it has them, else an ELF32 file's segments. Gives memory sizes, memory map,
+//! Takes the header's address fields when it has them, else the segments of an ELF file of either class. Gives memory sizes, memory map,
 //! command line, the initrd as one module, and the loader's name; no boot device and no video information (a kernel
 //! that asks for a video mode gets none). Facts: Multiboot Specification 0.6.96, sections 3.1 to 3.3.
 
@@ -107,6 +107,13 @@ pub(super) fn load(
             }
         }
     };
+    if kernel.entry > u64::from(u32::MAX) {
+        let what = format!(
+            "its entry point {:#x} cannot be reached in 32-bit mode",
+            kernel.entry
+        );
+        return Err(BootError::Malformed { what });
+    }
     write_information(mem, ram, plan, kernel.end)?;
     let entry = EntryState::prepare(mem, EntryMode::Protected32, kernel.entry)?;
     Ok(entry.with(gpr::RAX, LOADER_MAGIC).with(gpr::RBX, BOOT_INFO))

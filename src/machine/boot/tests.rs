@@ -296,3 +296,25 @@ fn entry_state_replaces_the_reset_state() {
         (entry.cr3, entry.efer, 0, entry.seg)
     );
 }
+
+#[test]
+fn same_plan_gives_the_same_ram() {
+    let plan = BootPlan {
+        initrd: Some(vec![3; 100]),
+        ..plan(elf64(0x10_0000, 0x10_0000, &pvh_note(0x10_0040)))
+    };
+    let [first, second] = [boot(&plan), boot(&plan)];
+    assert_eq!(first.1, second.1);
+    assert!(bytes(&first.0, 0, RAM as usize) == bytes(&second.0, 0, RAM as usize));
+}
+
+#[test]
+fn elf64_with_a_multiboot_header_is_entered_by_multiboot() {
+    // A flat header's words (magic, flags, checksum) without address fields, in front of the code.
+    let mut kernel = elf64(0x10_0000, 0x10_0010, &[]);
+    let header = elf32_multiboot(0)[84..96].to_vec();
+    kernel[120..132].copy_from_slice(&header);
+    assert_eq!(detect(&kernel).unwrap(), GuestImage::Multiboot1);
+    let (_, entry) = boot(&plan(kernel));
+    assert_eq!((entry.mode, entry.rip), (EntryMode::Protected32, 0x10_0010));
+}
