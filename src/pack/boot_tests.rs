@@ -10,12 +10,20 @@ use super::*;
 
 struct Run {
     console: String,
-    /// The values that were written to the status port.
-    statuses: Vec<u32>,
+    /// The value that was written to the status port; none when the guest was left to power off.
+    status: Option<u32>,
 }
 
-/// Boots the guest; QEMU ends by itself only if the guest powers off.
-fn boot(spec: &ProgramSpec) -> Run {
+/// What ends QEMU.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    /// The guest's power-off: nothing is at the status port.
+    PowerOff,
+    /// The write to the status port: QEMU's exit device is there, and its trace tells the value.
+    Status,
+}
+
+fn boot(spec: &ProgramSpec, end: End) -> Run {
     let packed = pack(spec).expect("packs");
     let folder = tempfile::tempdir().unwrap();
     let initrd = folder.path().join("initrd");
@@ -41,36 +49,47 @@ fn boot(spec: &ProgramSpec) -> Run {
         "-net",
         "none",
         "-m",
-        &packed.least_memory_mib().max(256).to_string(),
+        &packed.least_memory_mib().to_string(),
     ]);
-    // No device is at the status port; the region of unclaimed ports is traced like every other.
-    command
-        .args(["-trace", "memory_region_ops_write", "-D"])
-        .arg(&trace);
     command
         .arg("-kernel")
         .arg(kernel)
         .arg("-initrd")
         .arg(&initrd)
         .args(["-append", &packed.cmdline]);
+    if end == End::Status {
+        command.args([
+            "-device",
+            &format!("isa-debug-exit,iobase={STATUS_PORT:#x},iosize=4"),
+        ]);
+        command
+            .args(["-trace", "memory_region_ops_write", "-D"])
+            .arg(&trace);
+    }
     let Output { status, stdout, .. } = command.stdin(Stdio::null()).output().expect("QEMU starts");
     let console = String::from_utf8_lossy(&stdout).into_owned();
     assert!(
-        status.success(),
-        "the guest did not power off; its console: {console}"
+        status.success() == (end == End::PowerOff),
+        "the guest did not end as expected; its console: {console}"
     );
     Run {
         console,
-        statuses: traced_statuses(&trace),
+        status: (end == End::Status).then(|| traced_status(&trace)),
     }
 }
-fn traced_statuses(trace: &Path) -> Vec<u32> {
-    let text = std::fs::read_to_string(trace).unwrap_or_default();
-    let lines = text.lines().filter(|line| line.contains("addr 0x5e5 "));
-    lines
-        .filter_map(|line| line.split("value 0x").nth(1)?.split(' ').next())
-        .filter_map(|value| u32::from_str_radix(value, 16).ok())
-        .collect()
+
+fn traced_status(trace: &Path) -> u32 {
+    let text = std::fs::read_to_string(trace).unwrap();
+    let line = text
+        .lines()
+        .find(|line| line.contains("addr 0x5e5 ") && line.contains("size 4"))
+        .expect("a write");
+    let value = line
+        .split("value 0x")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next())
+        .expect("a value");
+    u32::from_str_radix(value, 16).unwrap()
 }
 
 fn spec(program: &str, args: &[&str]) -> ProgramSpec {
@@ -84,28 +103,30 @@ fn spec(program: &str, args: &[&str]) -> ProgramSpec {
 #[test]
 #[ignore = "boots a guest under QEMU; needs REENACT_KERNEL"]
 fn echo_prints_its_words_and_nothing_else() {
-    let run = boot(&spec("/bin/echo", &["one", "", "three  four"]));
+    let run = boot(
+        &spec("/bin/echo", &["one", "", "three  four"]),
+        End::PowerOff,
+    );
     assert_eq!(run.console, "one  three  four\n");
-    assert_eq!(run.statuses, [0]);
 }
 
 #[test]
 #[ignore = "boots a guest under QEMU; needs REENACT_KERNEL"]
 fn exit_code_and_signal_reach_the_status_port() {
-    let run = boot(&spec("/bin/bash", &["-c", "echo $$ >/dev/null; exit 3"]));
-    assert_eq!(
-        (run.console.as_str(), &run.statuses[..]),
-        ("", &[3 << 8][..])
+    let run = boot(
+        &spec("/bin/bash", &["-c", "echo $$ >/dev/null; exit 3"]),
+        End::Status,
     );
-    let run = boot(&spec("/bin/bash", &["-c", "kill -9 $$"]));
-    assert_eq!(run.statuses, [9]);
+    assert_eq!((run.console.as_str(), run.status), ("", Some(3 << 8)));
+    let run = boot(&spec("/bin/bash", &["-c", "kill -9 $$"]), End::Status);
+    assert_eq!(run.status, Some(9));
 }
 
 #[test]
 #[ignore = "boots a guest under QEMU; needs REENACT_KERNEL"]
 fn ls_lists_the_root_of_the_guest() {
-    let run = boot(&spec("/bin/ls", &["-l", "/"]));
-    assert_eq!(run.statuses, [0]);
+    let run = boot(&spec("/bin/ls", &["-l", "/"]), End::Status);
+    assert_eq!(run.status, Some(0));
     assert!(run.console.starts_with("total 0\n"), "{}", run.console);
     for line in [
         " root root ",
@@ -133,7 +154,7 @@ fn program_gets_folder_environment_terminal_and_large_output_whole() {
         ],
     );
     spec.cwd = folder.path().canonicalize().unwrap();
-    let run = boot(&spec);
+    let run = boot(&spec, End::PowerOff);
     let numbers: String = (1..=20000).map(|number| format!("{number:05}\n")).collect();
     assert_eq!(
         run.console,
@@ -144,16 +165,19 @@ fn program_gets_folder_environment_terminal_and_large_output_whole() {
 #[test]
 #[ignore = "boots a guest under QEMU; needs REENACT_KERNEL"]
 fn script_and_perl_run() {
-    let run = boot(&spec(
-        "/usr/bin/perl",
-        &[
-            "-e",
-            "print join(',', map { $_ * $_ } 1..5), \"\\n\"; exit 7",
-        ],
-    ));
+    let run = boot(
+        &spec(
+            "/usr/bin/perl",
+            &[
+                "-e",
+                "print join(',', map { $_ * $_ } 1..5), \"\\n\"; exit 7",
+            ],
+        ),
+        End::Status,
+    );
     assert_eq!(
-        (run.console.as_str(), &run.statuses[..]),
-        ("1,4,9,16,25\n", &[7 << 8][..])
+        (run.console.as_str(), run.status),
+        ("1,4,9,16,25\n", Some(7 << 8))
     );
 }
 
@@ -179,10 +203,10 @@ fn python_runs_with_its_library_named() {
         ],
     );
     spec.extra_files = vec![(library.clone(), library)];
-    let run = boot(&spec);
+    let run = boot(&spec, End::Status);
     assert_eq!(
-        (run.console.as_str(), &run.statuses[..]),
-        ("{\"a\": [1, 2]}\n", &[5 << 8][..])
+        (run.console.as_str(), run.status),
+        ("{\"a\": [1, 2]}\n", Some(5 << 8))
     );
 }
 
@@ -202,11 +226,11 @@ fn program_that_cannot_start_is_explained() {
     let not_a_program = folder.path().join("text");
     std::fs::write(&not_a_program, "words").unwrap();
     spec.extra_files = vec![(not_a_program, shell)];
-    let run = boot(&spec);
+    let run = boot(&spec, End::Status);
     assert!(
         run.console.starts_with("reenact: cannot run "),
         "{}",
         run.console
     );
-    assert_eq!(run.statuses, [127 << 8]);
+    assert_eq!(run.status, Some(127 << 8));
 }

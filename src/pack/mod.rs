@@ -119,11 +119,11 @@ pub struct Packed {
 }
 
 impl Packed {
-    /// RAM in MiB under which this guest is not likely to boot: archive and unpacked files are there at the same time,
-    /// and the kernel lets the files take half of the RAM at most.
+    /// RAM in MiB under which this guest is not likely to boot: the archive stays in RAM until it is unpacked, and the
+    /// kernel lets the unpacked files, in whole pages, take half of what the archive leaves.
     pub fn least_memory_mib(&self) -> u64 {
-        let archive = (self.initrd.len() as u64).div_ceil(1 << 20);
-        (128 + 2 * archive).next_multiple_of(32)
+        let content = self.initrd.len() as u64 + 4096 * self.files.len() as u64;
+        (128 + 3 * content.div_ceil(1 << 20)).next_multiple_of(32)
     }
 }
 
