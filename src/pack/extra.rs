@@ -47,19 +47,14 @@ pub fn add_all(
         resolver,
         notes,
     };
-    for (host, guest) in spec
+    let (in_place, elsewhere): (Vec<_>, Vec<_>) = spec
         .extra_files
         .iter()
-        .filter(|(host, guest)| host == guest)
-    {
+        .partition(|(host, guest)| host == guest);
+    for (host, _) in in_place {
         adding.add_in_place(&spec.cwd.join(host))?;
-        debug_assert_eq!(host, guest, "filtered");
     }
-    for (host, guest) in spec
-        .extra_files
-        .iter()
-        .filter(|(host, guest)| host != guest)
-    {
+    for (host, guest) in elsewhere {
         adding.add_elsewhere(&spec.cwd.join(host), guest)?;
     }
     Ok(())
@@ -81,6 +76,7 @@ impl Adding<'_> {
             self.tree.add_host_file(path)?;
             return self.add_needs(path);
         }
+        refuse_special(path, &meta)?;
         let top = self.tree.add_host_folder(path)?;
         let mut folders = vec![top];
         while let Some(folder) = folders.pop() {
@@ -121,6 +117,7 @@ impl Adding<'_> {
             self.tree.put_host_file(host, guest)?;
             return self.add_needs(host);
         }
+        refuse_special(host, &meta)?;
         let mut folders = vec![(host.to_owned(), guest.to_owned())];
         while let Some((host, guest)) = folders.pop() {
             self.tree.put(&guest, Node::Folder { mode: 0o755 })?;
@@ -182,6 +179,15 @@ enum Kind {
     File,
     Folder,
     Link(PathBuf),
+}
+
+fn refuse_special(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
+    if meta.is_dir() {
+        return Ok(());
+    }
+    Err(Error::SpecialFile {
+        path: path.to_owned(),
+    })
 }
 
 /// The entries of a directory, sorted, because the order of `read_dir` is the host's.

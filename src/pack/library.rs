@@ -27,6 +27,9 @@ const DEFAULT_FOLDERS: [&str; 8] = [
 /// What `$LIB` stands for: Debian's multiarch directory, or the one of the other distributions.
 const LIB_TOKEN: [&str; 2] = ["lib/x86_64-linux-gnu", "lib64"];
 
+/// A file this large is no library but an image that happens to have the name; it is not read into memory.
+const LARGEST_LIBRARY: u64 = 1 << 30;
+
 /// Knows where the host keeps its libraries.
 #[derive(Debug)]
 pub struct Resolver {
@@ -222,6 +225,11 @@ impl Resolver {
 
 /// A file that the loader would accept: there, readable, and x86-64.
 fn usable(path: PathBuf) -> Option<(PathBuf, Object)> {
+    // Asked before it is opened: a pipe of that name would keep the reader waiting.
+    let meta = fs::metadata(&path).ok()?;
+    if !meta.is_file() || meta.len() > LARGEST_LIBRARY {
+        return None;
+    }
     let bytes = fs::read(&path).ok()?;
     match elf::look(&path, &bytes) {
         Ok(Look::X86_64(object)) => Some((path, object)),

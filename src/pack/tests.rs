@@ -237,3 +237,43 @@ fn wait_status_is_read_as_linux_encodes_it() {
 fn command_line_starts_the_packed_first_process() {
     assert!(CMDLINE.contains(&format!("rdinit={INIT_PATH}")));
 }
+
+#[test]
+fn pipe_given_as_extra_file_is_refused_and_inside_a_directory_noted() {
+    let folder = tempfile::tempdir().unwrap();
+    let pipe = folder.path().canonicalize().unwrap().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(
+        made.is_ok_and(|status| status.success()),
+        "mkfifo is part of coreutils"
+    );
+    let mut spec = spec("ls", &[]);
+    spec.extra_files = vec![(pipe.clone(), pipe.clone())];
+    assert!(matches!(pack(&spec), Err(Error::SpecialFile { .. })));
+    let above = pipe.parent().unwrap().to_owned();
+    spec.extra_files = vec![(above.clone(), above)];
+    let notes = pack(&spec).unwrap().notes;
+    assert!(
+        matches!(&notes[..], [note] if note.contains("pipe")),
+        "{notes:?}"
+    );
+}
+
+#[test]
+fn extra_program_brings_its_libraries_to_their_host_paths() {
+    let mut spec = spec("/bin/echo", &[]);
+    let without = pack(&spec).unwrap().files.len();
+    spec.extra_files = vec![("/bin/bash".into(), "/opt/shell".into())];
+    let packed = pack(&spec).unwrap();
+    assert!(
+        packed
+            .files
+            .iter()
+            .any(|file| file.guest == Path::new("/opt/shell"))
+    );
+    assert!(
+        packed.files.len() > without + 1,
+        "bash needs libtinfo, which echo does not: {:?}",
+        packed.files
+    );
+}

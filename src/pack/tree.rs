@@ -7,13 +7,11 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, Metadata};
-use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 
-use super::cpio::{self, Archive, Meta};
+use super::Error;
 use super::etc::folder_mode;
-use super::{Error, PackedFile};
 
 /// As many links as Linux follows in one path (path_resolution(7)).
 const LINK_LIMIT: usize = 40;
@@ -21,6 +19,9 @@ const LINK_LIMIT: usize = 40;
 const TOTAL_LIMIT: u64 = 2 << 30;
 const MOUNTS: [&str; 3] = ["/proc", "/sys", "/dev"];
 
+mod archive;
+
+/// What stands at a path of the guest. Modes are permission bits, times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
     Folder {
@@ -317,77 +318,6 @@ impl Tree {
     #[cfg(test)]
     pub fn nodes(&self) -> &BTreeMap<PathBuf, Node> {
         &self.nodes
-    }
-
-    /// Writes the archive, reading the host's files one after the other.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or that grew beyond the limits since it was added.
-    pub fn into_archive(self) -> Result<(Vec<u8>, Vec<PackedFile>), Error> {
-        let room = self.total + 512 * self.nodes.len() as u64;
-        let mut archive = Archive::with_room(usize::try_from(room).unwrap_or(0));
-        let mut files = Vec::new();
-        for (guest, node) in self.nodes {
-            let name = guest.as_os_str().as_bytes();
-            let name = name.strip_prefix(b"/").unwrap_or(name);
-            match node {
-                Node::Folder { mode } => archive.add(name, meta(cpio::TYPE_FOLDER | mode), &[]),
-                Node::Link { target } => {
-                    archive.add(name, meta(cpio::TYPE_LINK | 0o777), target.as_bytes())
-                }
-                Node::Bytes { mode, bytes } => {
-                    archive.add(name, meta(cpio::TYPE_FILE | mode), &bytes)
-                }
-                Node::Device { mode, major, minor } => {
-                    let mode = cpio::TYPE_CHARACTER_DEVICE | mode;
-                    archive.add(
-                        name,
-                        Meta {
-                            device: (major, minor),
-                            ..meta(mode)
-                        },
-                        &[],
-                    );
-                }
-                Node::Host {
-                    path, mode, mtime, ..
-                } => {
-                    let bytes = fs::read(&path).map_err(|source| Error::Read {
-                        path: path.clone(),
-                        source,
-                    })?;
-                    if (archive.len() + bytes.len()) as u64 > TOTAL_LIMIT + (64 << 20) {
-                        return Err(Error::TooMuch {
-                            path,
-                            limit_mib: TOTAL_LIMIT >> 20,
-                        });
-                    }
-                    archive.add(
-                        name,
-                        Meta {
-                            mtime,
-                            ..meta(cpio::TYPE_FILE | mode)
-                        },
-                        &bytes,
-                    );
-                    let digest = blake3::hash(&bytes);
-                    files.push(PackedFile {
-                        host: path,
-                        size: bytes.len() as u64,
-                        digest,
-                        guest,
-                    });
-                }
-            }
-        }
-        Ok((archive.finish(), files))
-    }
-}
-
-fn meta(mode: u32) -> Meta {
-    Meta {
-        mode,
-        ..Meta::default()
     }
 }
 
