@@ -1,1 +1,3 @@
-//! x
+//! reenact: record and replay of whole virtual machines.
+
+pub mod cpu;
