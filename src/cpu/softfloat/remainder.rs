@@ -23,6 +23,8 @@ pub enum Quotient {
     Complete(u8),
     /// The exponent difference was too large: another step is needed.
     Incomplete,
+    /// An operand was a NaN or the operation invalid: there is no quotient.
+    None,
 }
 
 pub(super) fn partial_remainder(
@@ -31,7 +33,7 @@ pub(super) fn partial_remainder(
     kind: Remainder,
     target: &Target,
 ) -> (Outcome, Quotient) {
-    let special = |outcome| (outcome, Quotient::Complete(0));
+    let special = |outcome| (outcome, Quotient::None);
     if let Some(outcome) = propagate_nan(a, b, NanRule::X87) {
         return special(outcome);
     }
@@ -43,7 +45,7 @@ pub(super) fn partial_remainder(
         return special((Unpacked::indefinite(), flags));
     }
     if a.is(Class::Zero) {
-        return special((*a, flags));
+        return ((*a, flags), Quotient::Complete(0));
     }
     let (value, quotient) = step(a, b, kind);
     (rounded(value, flags, target), quotient)

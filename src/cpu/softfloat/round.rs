@@ -162,12 +162,14 @@ fn overflow(unbounded: Unpacked, flags: Flags, target: &Target) -> (Unpacked, Fl
         let exp = unbounded.exp - target.format.wrap;
         // Only FSCALE reaches past the wrapped range: the SDM gives an infinity there.
         let massive = exp > target.format.max_exp;
-        let result = if massive {
-            Unpacked::infinity(sign)
-        } else {
-            Unpacked { exp, ..unbounded }
-        };
-        return (result, flags | Flags::OVERFLOW);
+        let flags = flags | Flags::OVERFLOW;
+        if massive {
+            return (
+                Unpacked::infinity(sign),
+                flags | Flags::PRECISION | Flags::ROUNDED_UP,
+            );
+        }
+        return (Unpacked { exp, ..unbounded }, flags);
     }
     let flags = Flags::OVERFLOW | Flags::PRECISION;
     let away = match target.rounding {
@@ -192,12 +194,10 @@ fn underflow(exact: Wide, unbounded: Unpacked, flags: Flags, target: &Target) ->
     if !target.masks.has(Flags::UNDERFLOW) {
         let exp = unbounded.exp + target.format.wrap;
         let massive = exp < target.format.min_exp;
-        let result = if massive {
-            Unpacked::zero(sign)
-        } else {
-            Unpacked { exp, ..unbounded }
-        };
-        return (result, flags | Flags::UNDERFLOW);
+        if massive {
+            return (Unpacked::zero(sign), Flags::UNDERFLOW | Flags::PRECISION);
+        }
+        return (Unpacked { exp, ..unbounded }, flags | Flags::UNDERFLOW);
     }
     if target.ftz {
         return (Unpacked::zero(sign), Flags::UNDERFLOW | Flags::PRECISION);

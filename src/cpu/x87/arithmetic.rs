@@ -94,10 +94,10 @@ pub(super) fn with_memory_denormal(
     env: &Env,
 ) -> (F80, Flags) {
     let nan = value.classify() == crate::cpu::softfloat::F80Class::Nan;
-    if denormal == Flags::NONE || nan || flags.has(Flags::INVALID) {
+    if denormal == Flags::NONE || nan || flags.has(Flags::INVALID | Flags::DIVIDE_BY_ZERO) {
         (value, flags)
     } else if denormal.suppress_result(env.masks) {
-        (value, denormal | flags & Flags::DIVIDE_BY_ZERO)
+        (value, denormal)
     } else {
         (value, flags | denormal)
     }
@@ -137,24 +137,27 @@ pub(super) fn unary(x87: &mut X87, compute: impl Fn(F80, &Env) -> (F80, Flags)) 
 
 fn remainder(x87: &mut X87, kind: Remainder) {
     if x87.is_empty(0) || x87.is_empty(1) {
+        x87.set_condition(C2, false);
         if x87.underflow() {
             x87.set_st(0, F80::INDEFINITE);
         }
         return;
     }
     let (value, quotient, flags) = x87.st(0).partial_remainder(x87.st(1), kind, &x87.env());
-    if !x87.record(flags) {
+    let go_on = x87.record(flags);
+    x87.set_condition(C2, quotient == Quotient::Incomplete);
+    if !go_on {
         return;
     }
     x87.set_st(0, value);
-    let (bits, incomplete) = match quotient {
-        Quotient::Complete(bits) => (bits, false),
-        Quotient::Incomplete => (0, true),
+    let bits = match quotient {
+        Quotient::Complete(bits) => bits,
+        Quotient::Incomplete => 0,
+        Quotient::None => return,
     };
     x87.set_condition(C0, bits & 4 != 0);
     x87.set_condition(C3, bits & 2 != 0);
     x87.set_condition(C1, bits & 1 != 0);
-    x87.set_condition(C2, incomplete);
 }
 
 fn extract(x87: &mut X87) {

@@ -53,8 +53,11 @@ pub(super) fn execute<C: X87Context>(
         Mnemonic::Ftst => Some((F80::ZERO, Flags::NONE)),
         _ if insn.op0_kind() == OpKind::Memory => Some(read_number(insn, cx)?),
         _ => {
-            // FCOMPP and FUCOMPP name both registers, all others ST(i) last.
-            let i = register_index(insn, insn.op_count().saturating_sub(1));
+            // FCOMPP and FUCOMPP have no explicit operands; all others name ST(i) last.
+            let i = match insn.op_count() {
+                0 => 1,
+                count => register_index(insn, count - 1),
+            };
             (!x87.is_empty(i)).then(|| (x87.st(i), Flags::NONE))
         }
     };

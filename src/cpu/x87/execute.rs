@@ -2,7 +2,7 @@
 
 use iced_x86::{Instruction, Mnemonic, OpKind};
 
-use super::{X87, X87Context, arithmetic, compare, control, transcendental, transfer};
+use super::{C1, X87, X87Context, arithmetic, compare, control, transcendental, transfer};
 
 /// Executes one x87 instruction (or WAIT).
 ///
@@ -54,9 +54,13 @@ fn execute_stack_control(x87: &mut X87, insn: &Instruction) -> bool {
         | Mnemonic::Fndisi
         | Mnemonic::Fnsetpm
         | Mnemonic::Frstpm => {}
-        Mnemonic::Ffree => x87.free(register_index(insn, 0)),
+        Mnemonic::Ffree => {
+            x87.free(register_index(insn, 0));
+            x87.set_condition(C1, false);
+        }
         Mnemonic::Ffreep => {
             x87.free(register_index(insn, 0));
+            x87.set_condition(C1, false);
             x87.pop();
         }
         Mnemonic::Fincstp => rotate(x87, 1),
@@ -68,7 +72,7 @@ fn execute_stack_control(x87: &mut X87, insn: &Instruction) -> bool {
 
 fn rotate(x87: &mut X87, by: u8) {
     x87.set_top(x87.top() + by);
-    x87.set_condition(super::C1, false);
+    x87.set_condition(C1, false);
 }
 
 pub(super) fn has_memory_operand(insn: &Instruction) -> bool {

@@ -46,6 +46,11 @@ pub(super) fn execute<C: X87Context>(
             let value = packed_decimal(read(cx)?);
             x87.push_checked(value, Flags::NONE);
         }
+        Fstpnce if x87.is_empty(0) => {
+            // The one register store that does not check for an empty stack.
+            x87.record(Flags::NONE);
+            x87.pop();
+        }
         Fst | Fstp | Fstpnce if insn.op0_kind() == OpKind::Register => {
             store_register(x87, register_index(insn, 0), insn.mnemonic() != Fst);
         }
@@ -89,12 +94,19 @@ fn load<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<
         MemorySize::Float32 | MemorySize::Float64 => value.load(flags),
         _ => (value, flags),
     };
+    if flags == Flags::DENORMAL && x87.is_empty(7) {
+        // Even unmasked, DE does not keep a load from its push.
+        x87.record(flags);
+        x87.push(value);
+        return Ok(());
+    }
     x87.push_checked(value, flags);
     Ok(())
 }
 
 fn load_register(x87: &mut X87, i: u8) {
-    if x87.is_empty(i) && x87.is_empty(7) {
+    // An empty source goes before a full stack.
+    if x87.is_empty(i) {
         if x87.underflow() {
             x87.push(F80::INDEFINITE);
         }
@@ -188,7 +200,13 @@ fn store<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result
     if !withheld {
         cx.write(&stored.bytes[..stored.size])?;
     }
-    x87.record(stored.flags);
+    // A withheld result has not been rounded as far as anyone can see.
+    let seen = if withheld {
+        !(Flags::PRECISION | Flags::ROUNDED_UP)
+    } else {
+        !Flags::NONE
+    };
+    x87.record(stored.flags & seen);
     if !withheld && !matches!(insn.mnemonic(), Mnemonic::Fst | Mnemonic::Fist) {
         x87.pop();
     }
