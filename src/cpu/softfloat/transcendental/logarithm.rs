@@ -1,7 +1,8 @@
 //! F2XM1, FYL2X and FYL2XP1.
 //!
 //! Outside the ranges that the SDM defines: F2XM1 of more than one in magnitude leaves its operand, FYL2XP1 computes
-//! wherever the logarithm exists and is invalid below -1.
+//! wherever the logarithm exists, and from -1 down gives `x`. Finite results are always reported as inexact, exact ones
+//! too. Both as the processors at hand do.
 
 use super::real::{LN_2, ONE, Real};
 use super::series::{exponential_ratio, log2_of_ratio};
@@ -16,9 +17,12 @@ pub fn exponential_minus_one(x: F80, env: &Env) -> (F80, Flags) {
     let (value, flags) = prepare(&x, env).unwrap_or_else(|flags| match x.class {
         Class::Infinity if x.sign => (F80::ONE.negated().unpack(), flags),
         Class::Zero | Class::Infinity => (x, flags),
-        _ if x.exp > 0 || x.exp == 0 && x.sig != 1 << 63 => (x, flags),
+        _ if x.exp > 0 || x.exp == 0 && x.sig != 1 << 63 => (x, flags | Flags::PRECISION),
         // 2^1 - 1 = 1 and 2^-1 - 1 = -1/2 are the only exact ones.
-        _ if x.exp == 0 => (Unpacked::finite(x.sign, -i32::from(x.sign), 1 << 63), flags),
+        _ if x.exp == 0 => (
+            Unpacked::finite(x.sign, -i32::from(x.sign), 1 << 63),
+            flags | Flags::PRECISION,
+        ),
         _ => {
             let y = Real::from_unpacked(&x).mul(LN_2);
             let ratio = Real::from_fixed(exponential_ratio(y.fraction(), y.sign));
@@ -52,23 +56,20 @@ pub fn y_log2_x(y: F80, x: F80, env: &Env) -> (F80, Flags) {
 /// y * log2(x + 1) (FYL2XP1: `y` is ST(1), `x` is ST(0)).
 pub fn y_log2_x_plus_one(y: F80, x: F80, env: &Env) -> (F80, Flags) {
     let (y, x) = (y.unpack(), x.unpack());
-    let below = x.sign && (x.is(Class::Infinity) || x.is(Class::Finite) && x.exp >= 0);
-    let minus_one = below && x.is(Class::Finite) && x.exp == 0 && x.sig == 1 << 63;
-    let (value, flags) = if below && !minus_one && !is_nan(&y) {
-        invalid()
-    } else if minus_one && y.is(Class::Finite) {
-        (Unpacked::infinity(!y.sign), Flags::DIVIDE_BY_ZERO)
-    } else {
-        prepare_two(&y, &x, env).unwrap_or_else(|()| {
-            let logarithm = match x.class {
-                Class::Zero => Logarithm::Zero(x.sign),
-                Class::Infinity => Logarithm::Infinite(false),
-                _ if minus_one => Logarithm::Infinite(true),
-                _ => log2_plus_one(&x),
-            };
-            multiply(&y, logarithm, denormal_flag(&y, &x), env)
-        })
-    };
+    let (value, flags) = prepare_two(&y, &x, env).unwrap_or_else(|()| {
+        let flags = denormal_flag(&y, &x);
+        let logarithm = match x.class {
+            Class::Infinity if x.sign => return invalid(),
+            Class::Zero => Logarithm::Zero(x.sign),
+            Class::Infinity => Logarithm::Infinite(false),
+            _ if x.sign && x.exp >= 0 && y.is(Class::Finite) => {
+                return (x, flags | Flags::PRECISION);
+            }
+            _ if x.sign && x.exp >= 0 => Logarithm::Infinite(true),
+            _ => log2_plus_one(&x),
+        };
+        multiply_unless_zero(&y, logarithm, flags, env)
+    });
     (F80::from_unpacked(value), flags)
 }
 
@@ -130,6 +131,14 @@ fn log2_plus_one(x: &Unpacked) -> Logarithm {
     }
 }
 
+/// [`multiply`] for a logarithm that cannot be that of zero.
+fn multiply_unless_zero(y: &Unpacked, logarithm: Logarithm, flags: Flags, env: &Env) -> Outcome {
+    match (y.class, &logarithm) {
+        (Class::Zero, Logarithm::Infinite(true)) => (Unpacked::zero(!y.sign), flags),
+        _ => multiply(y, logarithm, flags, env),
+    }
+}
+
 fn multiply(y: &Unpacked, logarithm: Logarithm, flags: Flags, env: &Env) -> Outcome {
     let (zero, infinite, negative) = match &logarithm {
         Logarithm::Infinite(sign) => (false, true, *sign),
@@ -146,7 +155,9 @@ fn multiply(y: &Unpacked, logarithm: Logarithm, flags: Flags, env: &Env) -> Outc
         _ => match logarithm {
             Logarithm::Zero(_) => (Unpacked::zero(sign), flags),
             Logarithm::Infinite(_) => (Unpacked::infinity(sign), flags),
-            Logarithm::Exact(value) => finish_exact(exact_product(y, value), flags, env),
+            Logarithm::Exact(value) => {
+                finish_exact(exact_product(y, value), flags | Flags::PRECISION, env)
+            }
             Logarithm::Inexact(value) => finish(Real::from_unpacked(y).mul(value), flags, env),
         },
     }
