@@ -160,8 +160,9 @@ fn overflow(unbounded: Unpacked, flags: Flags, target: &Target) -> (Unpacked, Fl
     let sign = unbounded.sign;
     if !target.masks.has(Flags::OVERFLOW) {
         let exp = unbounded.exp - target.format.wrap;
-        // Only FSCALE reaches past the wrapped range: the SDM gives an infinity there.
-        let massive = exp > target.format.max_exp;
+        // FSCALE reaches past the wrapped range: the SDM gives an infinity there. Narrower formats have no use for the
+        // value, and must not report it as inexact.
+        let massive = exp > target.format.max_exp && target.format == EXTENDED;
         let flags = flags | Flags::OVERFLOW;
         if massive {
             return (
@@ -193,7 +194,7 @@ fn underflow(exact: Wide, unbounded: Unpacked, flags: Flags, target: &Target) ->
     let sign = exact.sign;
     if !target.masks.has(Flags::UNDERFLOW) {
         let exp = unbounded.exp + target.format.wrap;
-        let massive = exp < target.format.min_exp;
+        let massive = exp < target.format.min_exp && target.format == EXTENDED;
         if massive {
             return (Unpacked::zero(sign), Flags::UNDERFLOW | Flags::PRECISION);
         }

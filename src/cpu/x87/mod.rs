@@ -29,7 +29,7 @@ pub use execute::execute;
 pub use image::{EnvironmentForm, FxForm};
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 /// FSW condition code bit C0.
 pub const C0: u16 = 1 << 8;

@@ -271,7 +271,7 @@ fn decimal(value: F80, rounding: Rounding) -> Stored {
     let mut rest = integer.unsigned_abs();
     for byte in &mut bytes[..9] {
         let pair = (rest % 100) as u8;
-        *byte = pair / 10 << 4 | pair % 10;
+        *byte = ((pair / 10) << 4) | (pair % 10);
         rest /= 100;
     }
     // A negative number that rounds to zero keeps its sign.

@@ -101,8 +101,10 @@ impl Random {
 
     /// A state with no exception pending.
     pub fn x87(&mut self) -> X87 {
-        let mut x87 = X87::default();
-        x87.regs = std::array::from_fn(|_| self.f80());
+        let mut x87 = X87 {
+            regs: std::array::from_fn(|_| self.f80()),
+            ..X87::default()
+        };
         x87.set_fcw(self.fcw());
         x87.fsw = self.next() as u16 & 0x7f00 | self.next() as u16 & x87.fcw & 0x3f;
         if self.one_in(4) {
