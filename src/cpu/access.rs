@@ -150,9 +150,9 @@ impl Cpu {
     pub fn probe_write(&mut self, la: u64, segment: u8, len: usize) -> Result<(), Stop> {
         self.check_address(self.class, la, segment, len)?;
         self.translate(self.class, la, true)?;
-        let last = self.wrap(la + len as u64 - 1);
-        if last / PAGE != la / PAGE {
-            self.translate(self.class, last, true)?;
+        let head = PAGE - la % PAGE;
+        if (len as u64) > head {
+            self.translate(self.class, self.wrap(la + head), true)?;
         }
         Ok(())
     }

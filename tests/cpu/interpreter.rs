@@ -123,7 +123,7 @@ impl Interpreter {
             cpu.xmm[i] = before.fx.xmm(i);
         }
         cpu.mxcsr = before.fx.mxcsr();
-        cpu.x87.load_fxsave(FxForm::Long, &before.fx.0);
+        cpu.x87.load_fxsave(FxForm::Wide, &before.fx.0);
         cpu.update_mode();
     }
     fn last_entry(&self) -> Option<u64> {
@@ -158,7 +158,7 @@ impl Engine for Interpreter {
         let mut gpr: [u64; 16] = self.cpu.regs[..16].try_into().expect("sixteen");
         gpr[4] = rsp;
         let mut fx = FxImage::initial();
-        self.cpu.x87.store_fxsave(FxForm::Long, &mut fx.0);
+        self.cpu.x87.store_fxsave(FxForm::Wide, &mut fx.0);
         for i in 0..16 {
             fx.set_xmm(i, self.cpu.xmm[i]);
         }
