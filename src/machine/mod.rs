@@ -1,1 +1,4 @@
 //! The PC around the CPU.
+pub mod clock;
+pub mod device;
+pub mod pc;
