@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 /// Where the registers are.
 pub const BASE: u64 = 0xfec0_0000;
+/// The identification that firmware gives it; the MADT names the same.
+pub const ID: u8 = 1;
 /// Number of pins.
 pub const PINS: u8 = 24;
 
