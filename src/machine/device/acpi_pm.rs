@@ -71,7 +71,7 @@ impl AcpiPm {
     /// Reads up to four bytes at `offset` from [`PM1_EVENT_PORT`].
     pub fn read(&mut self, offset: u16, size: u8, now_ns: u64) -> u32 {
         self.advance(now_ns);
-        let [timer @ ..] = (PM_RATE.ticks_at(now_ns) as u32).to_le_bytes();
+        let timer = (PM_RATE.ticks_at(now_ns) as u32).to_le_bytes();
         let mut block = [0; PORTS as usize + 4];
         block[0..2].copy_from_slice(&self.status.to_le_bytes());
         block[2..4].copy_from_slice(&self.enable.to_le_bytes());

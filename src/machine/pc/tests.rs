@@ -1,5 +1,6 @@
 use super::ports::{DEBUG_EXIT_PORT, PROGRAM_STATUS_PORT, RESET_PORT};
 use super::*;
+use crate::cpu::bus::Bus;
 use proptest::prelude::*;
 
 const LAPIC: u64 = 0xfee0_0000;
@@ -293,7 +294,9 @@ fn restored_board_keeps_input_that_waits() {
     pc.serial_rx(b"in the middle of something");
     let mut restored = Pc::restore(pc.save()).expect("saved just now");
     assert_eq!(bytes_of(&restored), bytes_of(&pc));
-    let read: Vec<u8> = (0..26).map(|now| restored.port_read(0x3f8, 1, now) as u8).collect();
+    let read: Vec<u8> = (0..26)
+        .map(|now| restored.port_read(0x3f8, 1, now) as u8)
+        .collect();
     assert_eq!(read, b"in the middle of something");
 }
 

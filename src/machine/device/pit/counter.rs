@@ -337,7 +337,9 @@ impl Counter {
 }
 
 fn to_bcd(value: u16) -> u16 {
-    value % 10 | (value / 10 % 10) << 4 | (value / 100 % 10) << 8 | (value / 1000 % 10) << 12
+    (0..4).rev().fold(0, |word, digit| {
+        (word << 4) | (value / 10u16.pow(digit) % 10)
+    })
 }
 
 fn from_bcd(word: u16) -> u32 {

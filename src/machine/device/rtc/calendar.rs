@@ -24,7 +24,7 @@ impl Format {
         if self.is_binary {
             value
         } else {
-            value / 10 % 10 << 4 | value % 10
+            ((value / 10 % 10) << 4) | (value % 10)
         }
     }
 
@@ -40,7 +40,10 @@ impl Format {
         if self.has_24_hours {
             return self.number(hour);
         }
-        let in_half = if hour % 12 == 0 { 12 } else { hour % 12 };
+        let in_half = match hour % 12 {
+            0 => 12,
+            hour => hour,
+        };
         self.number(in_half) | if hour >= 12 { 0x80 } else { 0 }
     }
 
