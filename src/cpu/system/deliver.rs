@@ -1,0 +1,174 @@
+//! Delivery of exceptions and interrupts, and what happens when the delivery itself faults.
+//!
+//! ```text
+//! fault, interrupt --> gate --+--> handler
+//!                       ^     |
+//!                       |     +--> a second fault --> (benign | double fault | shutdown)   SDM vol. 3, table 6-5
+//!                       +------------------------------+
+//! ```
+//! The gates themselves are in `gate`. A delivery runs between instructions: it may touch anything.
+
+use crate::cpu::Cpu;
+use crate::cpu::fault::{Fault, Pending, Stop, vector};
+use crate::cpu::flags::bit;
+
+/// A fault during the delivery of a double fault: the processor stops until reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Shutdown;
+
+/// What brought an event about; decides the privilege check of the gate, EXT, and RF in the saved flags.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Source {
+    /// A fault: the saved RIP is the instruction's, RF is saved as 1.
+    Fault,
+    /// A trap, or a breakpoint that was hit before its instruction ran.
+    Trap,
+    /// An interrupt from outside, or NMI.
+    External,
+    /// INT n, INT3 or INTO: the gate's privilege level is checked, EXT stays clear.
+    Software,
+    /// INT1: like a trap, made by software.
+    Icebp,
+}
+
+/// One event on its way through a gate. The saved RIP is `Cpu::rip`.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub vector: u8,
+    pub code: Option<u32>,
+    pub source: Source,
+}
+
+impl Event {
+    fn exception(f: Fault) -> Event {
+        let is_trap = matches!(f.vector, vector::BP | vector::OF);
+        Event { vector: f.vector, code: f.code, source: if is_trap { Source::Trap } else { Source::Fault } }
+    }
+    /// RFLAGS as the handler finds it on its stack.
+    pub fn saved_flags(&self, cpu: &Cpu) -> u64 {
+        cpu.rflags() | if self.source == Source::Fault { bit::RF } else { 0 }
+    }
+    fn is_exception(&self) -> bool {
+        matches!(self.source, Source::Fault | Source::Trap)
+    }
+}
+
+/// The severity of an exception (SDM vol. 3, table 6-4).
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Severity {
+    Benign,
+    Contributory,
+    PageFault,
+    DoubleFault,
+}
+
+fn severity(event: &Event) -> Severity {
+    match event.vector {
+        _ if !event.is_exception() => Severity::Benign,
+        vector::DE | vector::TS..=vector::GP => Severity::Contributory,
+        vector::PF => Severity::PageFault,
+        vector::DF => Severity::DoubleFault,
+        _ => Severity::Benign,
+    }
+}
+
+/// What is delivered after `second` arose from the delivery of `first` (SDM vol. 3, table 6-5).
+fn combine(first: &Event, second: Fault) -> Result<Event, Shutdown> {
+    let next = Event::exception(with_ext(first, second));
+    match (severity(first), severity(&next)) {
+        (_, Severity::Benign) | (Severity::Benign, _) | (Severity::Contributory, Severity::PageFault) => Ok(next),
+        (Severity::DoubleFault, _) => Err(Shutdown),
+        _ => Ok(Event { vector: vector::DF, code: Some(0), source: Source::Fault }),
+    }
+}
+
+/// Error codes say whether the event that was being delivered came from outside the program (SDM vol. 3, 6.13).
+fn with_ext(first: &Event, mut second: Fault) -> Fault {
+    let has_ext = matches!(second.vector, vector::TS..=vector::GP | vector::AC);
+    if has_ext && first.source != Source::Software {
+        second.code = second.code.map(|c| c | 1);
+    }
+    second
+}
+
+impl Cpu {
+    /// Delivers a fault. `rip` is the address of the instruction that faulted; CR2 is set for a page fault.
+    pub(crate) fn deliver_fault(&mut self, fault: Fault) -> Result<(), Shutdown> {
+        self.note_fault(&fault);
+        self.deliver(Event::exception(fault))
+    }
+    /// Delivers a maskable interrupt. `rip` is where the program is to go on.
+    pub(crate) fn deliver_interrupt(&mut self, vector: u8) -> Result<(), Shutdown> {
+        self.deliver(Event { vector, code: None, source: Source::External })
+    }
+    /// Delivers a non-maskable interrupt and blocks further ones until IRET. The caller holds NMIs back while
+    /// `State::nmi_blocked` is set.
+    pub(crate) fn deliver_nmi(&mut self) -> Result<(), Shutdown> {
+        self.state.nmi_blocked = true;
+        self.deliver(Event { vector: vector::NMI, code: None, source: Source::External })
+    }
+    /// Delivers a #DB for conditions given as DR6 bits: traps after an instruction, and breakpoints on the
+    /// instruction at `rip` (whose saved RF is clear as well, SDM vol. 3, 18.3.1.1).
+    pub(crate) fn deliver_debug_trap(&mut self, conditions: u64) -> Result<(), Shutdown> {
+        self.state.dr[6] = self.state.dr[6] & !0xf | conditions;
+        self.deliver(Event { vector: vector::DB, code: None, source: Source::Trap })
+    }
+    /// Runs INT n, INT3, INTO or INT1 from inside the instruction. A task gate may end in a fault of the new task.
+    pub(super) fn software_interrupt(&mut self, vector: u8, source: Source) -> Result<(), Stop> {
+        let event = Event { vector, code: None, source };
+        if let Err(stop) = self.interrupt(&event).and_then(|landed| self.land(landed)) {
+            if let Pending::Fault(f) = self.pending {
+                self.pending = Pending::Fault(with_ext(&event, f));
+            }
+            return Err(stop);
+        }
+        Ok(())
+    }
+    /// Ends an instruction that switched tasks: a fault found after the switch belongs to the new task.
+    pub(super) fn land(&mut self, fault_of_new_task: Option<Fault>) -> Result<(), Stop> {
+        let Some(fault) = fault_of_new_task else { return Ok(()) };
+        if self.deliver_fault(fault).is_err() {
+            // The double fault could not be delivered in this state and will fail again, which stops the machine.
+            return self.fault(Fault { vector: vector::DF, code: Some(0), address: None });
+        }
+        Ok(())
+    }
+    fn deliver(&mut self, first: Event) -> Result<(), Shutdown> {
+        let was_alone = std::mem::replace(&mut self.is_alone, true);
+        let outcome = self.deliver_until_accepted(first);
+        self.is_alone = was_alone;
+        self.pending = Pending::Nothing;
+        outcome
+    }
+    fn deliver_until_accepted(&mut self, first: Event) -> Result<(), Shutdown> {
+        let mut event = first;
+        loop {
+            let second = match self.interrupt(&event) {
+                Ok(None) => break,
+                Ok(Some(fault)) => fault,
+                Err(Stop) => self.take_fault(),
+            };
+            self.note_fault(&second);
+            event = combine(&event, second)?;
+        }
+        if event.vector == vector::DB && event.source != Source::External {
+            self.general_detect_off();
+        }
+        let s = &mut self.state;
+        (s.is_halted, s.interrupt_shadow, s.debug_shadow) = (false, false, false);
+        Ok(())
+    }
+    /// CR2 takes the address as soon as the page fault is found, even if a double fault replaces it.
+    fn note_fault(&mut self, fault: &Fault) {
+        if let Some(address) = fault.address {
+            self.state.cr2 = address;
+        }
+    }
+    /// The fault that the last refused step left behind.
+    pub(super) fn take_fault(&mut self) -> Fault {
+        match std::mem::take(&mut self.pending) {
+            Pending::Fault(fault) => fault,
+            other => unreachable!("an event delivery stands alone, so only a fault can stop it, not {other:?}"),
+        }
+    }
+}
