@@ -5,3 +5,4 @@
 pub mod cpu;
 pub mod machine;
 pub mod moment;
+pub mod recording;

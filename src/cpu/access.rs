@@ -101,6 +101,7 @@ impl Cpu {
         let head = buf.len().min((PAGE - la % PAGE) as usize);
         let first = self.translate(class, la, false)?;
         let second = if head < buf.len() { Some(self.translate(class, self.wrap(la + head as u64), false)?) } else { None };
+        self.watch(la, buf.len(), false)?;
         self.read_physical(first, &mut buf[..head])?;
         match second {
             Some(gpa) => self.read_physical(gpa, &mut buf[head..]),
@@ -113,12 +114,21 @@ impl Cpu {
         let head = bytes.len().min((PAGE - la % PAGE) as usize);
         let first = self.translate(class, la, true)?;
         let second = if head < bytes.len() { Some(self.translate(class, self.wrap(la + head as u64), true)?) } else { None };
+        self.watch(la, bytes.len(), true)?;
         if self.is_special(first, head) || second.is_some_and(|gpa| self.is_special(gpa, bytes.len() - head)) {
             self.must_be_alone()?;
         }
         self.write_physical(first, &bytes[..head]);
         if let Some(gpa) = second {
             self.write_physical(gpa, &bytes[head..]);
+        }
+        Ok(())
+    }
+    fn watch(&mut self, la: u64, len: usize, is_write: bool) -> Result<(), Stop> {
+        let hits = self.data_breakpoints(la, len as u64, is_write);
+        if hits != 0 {
+            self.must_be_alone()?;
+            self.state.debug_pending |= hits;
         }
         Ok(())
     }

@@ -5,6 +5,9 @@
 
 pub mod access;
 pub mod block;
+pub mod debug;
+pub mod decode;
+pub mod exec;
 pub mod bus;
 pub mod fault;
 pub mod flags;
@@ -14,7 +17,11 @@ pub mod phys;
 pub mod run;
 pub mod state;
 pub mod tlb;
+pub mod system;
+pub mod simd;
+pub mod softfloat;
 pub mod word;
+pub mod x87;
 
 use block::BlockCache;
 use bus::Bus;
@@ -40,6 +47,8 @@ pub struct Cpu {
     pub(crate) tlb_mask: u64,
     /// What entries of the jump cache must carry to be valid now: see [`block`].
     pub(crate) fetch_key: u64,
+    /// All ones up to the width of RIP in this mode.
+    pub(crate) rip_width: u64,
     /// The instruction pointer (offset in CS); inside a block only valid after the block was left.
     pub rip: u64,
     /// RFLAGS without its six status bits.
@@ -60,6 +69,8 @@ pub struct Cpu {
     pub(crate) is_alone: bool,
     /// 1 while an instruction that runs alone is charged but not yet retired, else 0.
     pub(crate) in_flight: u8,
+    /// The running instruction takes no single-step trap: SYSCALL and software interrupts that clear TF.
+    pub(crate) is_step_hidden: bool,
     bus: Option<*mut dyn Bus>,
     pub(crate) tlb: Tlb,
     /// RAM.

@@ -1,0 +1,237 @@
+//! Decoded blocks: straight-line runs of at most a few dozen instructions, kept by physical address and mode.
+//!
+//! A block never runs past the page it starts in, except that an instruction which straddles two pages is a
+//! block of its own, tied to both. `ops[0]` is a header (see [`Block::header`]); the last op always leaves the
+//! block. A store to bytes that were decoded kills every block of that page before the next instruction starts.
+//!
+//! The jump cache leads from an instruction pointer to a block without translating. Its entries carry a key of
+//! epoch and mode; the epoch is raised whenever a mapping that code was fetched through may have changed.
+
+use super::op::Op;
+use super::phys::{PAGE, PhysMemory, page};
+use iced_x86::Instruction;
+use std::collections::BTreeMap;
+
+/// How instructions must be decoded and executed: part of a block's identity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Mode(pub u16);
+
+impl Mode {
+    /// Two bits: default operand size of the code segment, 0 = 16, 1 = 32, 2 = 64.
+    pub const CODE: u16 = 3;
+    /// A 32-bit stack outside 64-bit mode.
+    pub const STACK32: u16 = 1 << 2;
+    /// CPL 3.
+    pub const USER: u16 = 1 << 3;
+    /// ES, CS, SS and DS are flat: no base to add, no limit to check.
+    pub const FLAT: u16 = 1 << 4;
+    /// x87 and MMX instructions raise #NM (CR0.EM or CR0.TS).
+    pub const NO_X87: u16 = 1 << 5;
+    /// SSE instructions raise #NM (CR0.TS).
+    pub const NO_SSE: u16 = 1 << 6;
+    /// SSE instructions raise #UD (CR0.EM, or CR4.OSFXSR clear).
+    pub const SSE_OFF: u16 = 1 << 7;
+    /// CR0.EM: MMX instructions raise #UD.
+    pub const EMULATE: u16 = 1 << 8;
+    /// A block of one instruction, run where things are special.
+    pub const ALONE: u16 = 1 << 9;
+    /// CR0.TS and CR0.MP: WAIT raises #NM.
+    pub const NO_WAIT: u16 = 1 << 10;
+
+    /// Default operand size in bits.
+    pub fn bits(self) -> u32 {
+        16 << (self.0 & Mode::CODE)
+    }
+    /// True if a bit is set.
+    pub fn has(self, bit: u16) -> bool {
+        self.0 & bit != 0
+    }
+}
+
+/// A decoded block.
+pub struct Block {
+    /// Header, instructions, and a last op that leaves.
+    pub ops: Box<[Op]>,
+    /// The decoded instructions that `Slow` functions ask for.
+    pub instructions: Box<[Instruction]>,
+    key: u64,
+    /// RAM pages the bytes are in; the second for a straddling instruction.
+    pub pages: (u32, Option<u32>),
+    next: Option<Box<Block>>,
+}
+
+impl Block {
+    /// The header op: `rest` is the number of instructions, `imm` the address of the block itself.
+    pub fn header(&self) -> *const Op {
+        self.ops.as_ptr()
+    }
+}
+
+/// One jump cache entry.
+#[derive(Clone, Copy)]
+#[repr(C)]
+pub struct Jump {
+    /// Instruction pointer (offset in a flat or 64-bit CS).
+    pub rip: u64,
+    /// `Cpu::fetch_key` for which this is valid.
+    pub key: u64,
+    /// The block's header.
+    pub header: *const Op,
+    /// Instructions in the block.
+    pub count: u64,
+}
+
+/// Entries in the jump cache.
+pub const JUMPS: usize = 4096;
+/// A fetch key that no entry has.
+pub const NO_KEY: u64 = u64::MAX;
+const BUCKETS: usize = 1 << 15;
+/// Bytes of a page that one bit of its line mask stands for.
+const LINE: usize = 128;
+/// All blocks are dropped when their ops exceed this many (32 bytes each).
+const MOST_OPS: usize = 1 << 20;
+
+/// Limits that may differ between two runs without any difference in what the guest sees.
+#[derive(Clone, Copy, Debug)]
+pub struct Geometry {
+    /// Most instructions in a block, 1..=64.
+    pub block: usize,
+    /// TLB entries a class, a power of two, at least 2.
+    pub tlb: usize,
+}
+
+impl Default for Geometry {
+    fn default() -> Geometry {
+        Geometry { block: 48, tlb: 1024 }
+    }
+}
+
+/// All decoded blocks.
+pub struct BlockCache {
+    buckets: Vec<Option<Box<Block>>>,
+    by_page: BTreeMap<u32, Vec<u64>>,
+    lines: Vec<u32>,
+    /// The jump cache.
+    pub jumps: Vec<Jump>,
+    epoch: u64,
+    ops: usize,
+    dead: Vec<Box<Block>>,
+    /// Most instructions in a block.
+    pub longest: usize,
+}
+
+// SAFETY: the pointers in the jump cache are to blocks that this cache owns.
+unsafe impl Send for BlockCache {}
+
+impl BlockCache {
+    /// An empty cache for a machine with this many RAM pages.
+    pub fn new(pages: usize, longest: usize) -> BlockCache {
+        BlockCache {
+            buckets: (0..BUCKETS).map(|_| None).collect(),
+            by_page: BTreeMap::new(),
+            lines: vec![0; pages],
+            jumps: vec![Jump { rip: 0, key: NO_KEY, header: std::ptr::null(), count: 0 }; JUMPS],
+            epoch: 0,
+            ops: 0,
+            dead: Vec::new(),
+            longest,
+        }
+    }
+    /// The jump cache slot of an instruction pointer.
+    #[inline(always)]
+    pub fn jump_slot(rip: u64) -> usize {
+        ((rip ^ (rip >> 12)) as usize) & (JUMPS - 1)
+    }
+    /// The key that jump cache entries of `mode` must carry now.
+    pub fn fetch_key(&self, mode: Mode) -> u64 {
+        self.epoch << 16 | u64::from(mode.0)
+    }
+    /// Some mapping that code was fetched through may have changed.
+    pub fn mappings_changed(&mut self) {
+        self.epoch += 1;
+    }
+    fn key(gpa: u64, mode: Mode) -> u64 {
+        gpa | u64::from(mode.0) << 48
+    }
+    fn bucket(key: u64) -> usize {
+        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49) as usize
+    }
+    /// The block that starts at a physical address, if it was decoded before.
+    pub fn find(&self, gpa: u64, mode: Mode) -> Option<&Block> {
+        let key = Self::key(gpa, mode);
+        let mut at = self.buckets[Self::bucket(key)].as_deref();
+        while let Some(block) = at {
+            if block.key == key {
+                return Some(block);
+            }
+            at = block.next.as_deref();
+        }
+        None
+    }
+    /// Keeps a block. `spans` are the byte ranges it was decoded from: page, first byte, length.
+    pub fn insert(&mut self, gpa: u64, mode: Mode, ops: Vec<Op>, instructions: Vec<Instruction>, spans: &[(u32, usize, usize)], phys: &mut PhysMemory) -> *const Op {
+        if self.ops > MOST_OPS {
+            self.clear(phys);
+        }
+        let key = Self::key(gpa, mode);
+        self.remove(key);
+        for &(index, first, len) in spans {
+            phys.attrs[index as usize] |= page::CODE;
+            self.lines[index as usize] |= line_mask(first, len);
+            self.by_page.entry(index).or_default().push(key);
+        }
+        self.ops += ops.len();
+        let pages = (spans[0].0, spans.get(1).map(|s| s.0));
+        let bucket = Self::bucket(key);
+        let next = self.buckets[bucket].take();
+        let mut block = Box::new(Block { ops: ops.into(), instructions: instructions.into(), key, pages, next });
+        block.ops[0].imm = &raw const *block as u64;
+        let header = block.header();
+        self.buckets[bucket] = Some(block);
+        header
+    }
+    fn remove(&mut self, key: u64) {
+        let mut link = &mut self.buckets[Self::bucket(key)];
+        while link.as_ref().is_some_and(|b| b.key != key) {
+            link = &mut link.as_mut().expect("just seen").next;
+        }
+        if let Some(mut block) = link.take() {
+            *link = block.next.take();
+            self.ops -= block.ops.len();
+            self.dead.push(block);
+        }
+    }
+    /// True if a store of `len` bytes at `offset` of a page hits bytes that were decoded (or their neighbours).
+    pub fn covers(&self, index: usize, offset: usize, len: usize) -> bool {
+        self.lines[index] & line_mask(offset, len) != 0
+    }
+    /// Drops every block that has bytes in a page. They stay in memory until [`BlockCache::bury`], because one of
+    /// them may be running.
+    pub fn kill_page(&mut self, index: usize, phys: &mut PhysMemory) {
+        for key in self.by_page.remove(&(index as u32)).unwrap_or_default() {
+            self.remove(key);
+        }
+        self.lines[index] = 0;
+        phys.attrs[index] &= !page::CODE;
+        self.mappings_changed();
+    }
+    /// Frees killed blocks. Only between blocks.
+    pub fn bury(&mut self) {
+        if !self.dead.is_empty() {
+            self.dead.clear();
+        }
+    }
+    /// Drops every block.
+    pub fn clear(&mut self, phys: &mut PhysMemory) {
+        let pages: Vec<u32> = self.by_page.keys().copied().collect();
+        for index in pages {
+            self.kill_page(index as usize, phys);
+        }
+    }
+}
+
+fn line_mask(offset: usize, len: usize) -> u32 {
+    let first = offset / LINE;
+    let last = (offset + len - 1).min(PAGE as usize - 1) / LINE;
+    (u32::MAX >> (31 - (last - first))) << first
+}

@@ -1,0 +1,213 @@
+//! Near branches: JMP, Jcc, CALL, RET, LOOP, JCXZ. Each ends its block.
+//!
+//! `BYTES` is the width of the instruction pointer that the operand size gives: 8, 4 or 2.
+
+use super::alu::{Addressing, by_address};
+use super::place::{Mem, Source, Src};
+use super::{chain, leave};
+use crate::cpu::Cpu;
+use crate::cpu::access::{is_canonical, stack_mask};
+use crate::cpu::fault::{Fault, Stop};
+use crate::cpu::op::{Handler, Op};
+use crate::cpu::state::{gpr, seg};
+use crate::cpu::word::Word;
+
+const SS: u8 = seg::SS as u8;
+
+#[inline(always)]
+fn target<const BYTES: usize>(cpu: &Cpu, relative: u64) -> u64 {
+    let t = cpu.regs[gpr::BLOCK].wrapping_add(relative);
+    match BYTES {
+        8 => t,
+        4 => t & 0xffff_ffff,
+        _ => t & 0xffff,
+    }
+}
+
+/// Refuses a target outside the canonical range or the code segment, before anything else changes.
+#[inline(always)]
+fn check<const BYTES: usize>(cpu: &mut Cpu, rip: u64) -> Result<(), Stop> {
+    let is_good = if BYTES == 8 { is_canonical(rip) } else { rip <= u64::from(cpu.state.seg[seg::CS].limit) };
+    if is_good { Ok(()) } else { cpu.fault(Fault::gp(0)) }
+}
+
+macro_rules! branch {
+    ($cpu:ident, $op:ident, $body:block) => {{
+        // SAFETY: branches are the last op of their block.
+        unsafe {
+            let o = &*$op;
+            match (|$cpu: &mut Cpu, $op: &Op| -> Result<u64, Stop> { $body })($cpu, o) {
+                Ok(rip) => chain($cpu, rip),
+                Err(Stop) => leave($cpu, $op),
+            }
+        }
+    }};
+}
+
+/// Where the block goes on when a conditional branch is not taken; `disp` is the distance from the block's start.
+#[inline(always)]
+fn behind(cpu: &Cpu, op: &Op) -> u64 {
+    cpu.regs[gpr::BLOCK].wrapping_add(op.disp as i64 as u64) & cpu.rip_mask()
+}
+
+unsafe extern "C" fn jmp<const BYTES: usize>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    branch!(cpu, op, {
+        let rip = target::<BYTES>(cpu, op.imm);
+        if BYTES != 8 {
+            check::<BYTES>(cpu, rip)?;
+        }
+        Ok(rip)
+    })
+}
+unsafe extern "C" fn jcc<const BYTES: usize, const CC: u8>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: branches are the last op of their block.
+    unsafe {
+        let o = &*op;
+        if !cpu.flags.condition(CC) {
+            let rip = behind(cpu, o);
+            return chain(cpu, rip);
+        }
+        let rip = target::<BYTES>(cpu, o.imm);
+        if BYTES != 8 && check::<BYTES>(cpu, rip).is_err() {
+            return leave(cpu, op);
+        }
+        chain(cpu, rip)
+    }
+}
+unsafe extern "C" fn call<const BYTES: usize>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    branch!(cpu, op, {
+        let rip = target::<BYTES>(cpu, op.imm);
+        check::<BYTES>(cpu, rip)?;
+        push_return::<BYTES>(cpu, op)?;
+        Ok(rip)
+    })
+}
+#[inline(always)]
+fn push_return<const BYTES: usize>(cpu: &mut Cpu, op: &Op) -> Result<(), Stop> {
+    let back = cpu.regs[gpr::BLOCK].wrapping_add(u64::from(op.offset) + u64::from(op.len)) & cpu.rip_mask();
+    match BYTES {
+        8 => cpu.push64(back),
+        4 => cpu.push(back as u32),
+        _ => cpu.push(back as u16),
+    }
+}
+unsafe extern "C" fn jmp_to<const BYTES: usize, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    branch!(cpu, op, {
+        let rip = S::get(cpu, op)?.to_u64();
+        check::<BYTES>(cpu, rip)?;
+        Ok(rip)
+    })
+}
+unsafe extern "C" fn call_to<const BYTES: usize, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    branch!(cpu, op, {
+        let rip = S::get(cpu, op)?.to_u64();
+        check::<BYTES>(cpu, rip)?;
+        push_return::<BYTES>(cpu, op)?;
+        Ok(rip)
+    })
+}
+/// RET, releasing `imm` more bytes.
+unsafe extern "C" fn ret<const BYTES: usize>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    branch!(cpu, op, {
+        if BYTES == 8 {
+            let rsp = cpu.regs[gpr::RSP];
+            let rip: u64 = cpu.read(rsp, SS)?;
+            check::<BYTES>(cpu, rip)?;
+            cpu.regs[gpr::RSP] = rsp.wrapping_add(8).wrapping_add(op.imm);
+            return Ok(rip);
+        }
+        let sp = cpu.stack_pointer();
+        let (rip, sp) = if BYTES == 4 {
+            let (v, sp) = cpu.pop_at::<u32>(sp)?;
+            (u64::from(v), sp)
+        } else {
+            let (v, sp) = cpu.pop_at::<u16>(sp)?;
+            (u64::from(v), sp)
+        };
+        check::<BYTES>(cpu, rip)?;
+        cpu.set_stack_pointer(sp.wrapping_add(op.imm));
+        Ok(rip)
+    })
+}
+/// LOOPNE (0), LOOPE (1), LOOP (2), JCXZ (3) in `aux`; the counter has the address size.
+unsafe extern "C" fn loops<const BYTES: usize>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    branch!(cpu, op, {
+        let mask = stack_mask(op.address_bytes);
+        let count = cpu.regs[gpr::RCX] & mask;
+        let left = if op.aux == 3 { count } else { count.wrapping_sub(1) & mask };
+        let taken = match op.aux {
+            0 => left != 0 && !cpu.flags.zf(),
+            1 => left != 0 && cpu.flags.zf(),
+            2 => left != 0,
+            _ => left == 0,
+        };
+        let rip = if taken { target::<BYTES>(cpu, op.imm) } else { behind(cpu, op) };
+        check::<BYTES>(cpu, rip)?;
+        if op.aux != 3 {
+            let rcx = &mut cpu.regs[gpr::RCX];
+            // A 32-bit counter clears the upper half, a 16-bit one leaves it.
+            *rcx = if op.address_bytes == 2 { *rcx & !mask | left } else { left };
+        }
+        Ok(rip)
+    })
+}
+
+macro_rules! by_ip {
+    ($bytes:expr, $f:ident) => {
+        match $bytes {
+            8 => $f::<8> as Handler,
+            4 => $f::<4> as Handler,
+            _ => $f::<2> as Handler,
+        }
+    };
+}
+
+/// JMP to a relative target.
+pub fn select_jmp(bytes: usize) -> Handler {
+    by_ip!(bytes, jmp)
+}
+/// CALL to a relative target.
+pub fn select_call(bytes: usize) -> Handler {
+    by_ip!(bytes, call)
+}
+/// RET.
+pub fn select_ret(bytes: usize) -> Handler {
+    by_ip!(bytes, ret)
+}
+/// LOOP and JCXZ families.
+pub fn select_loop(bytes: usize) -> Handler {
+    by_ip!(bytes, loops)
+}
+/// Jcc with condition `cc`.
+pub fn select_jcc(bytes: usize, cc: u8) -> Handler {
+    macro_rules! table {
+        ($b:literal: $($c:literal)*) => { [$(jcc::<$b, $c> as Handler),*] };
+    }
+    const LONG: [Handler; 16] = table!(8: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    const WIDE: [Handler; 16] = table!(4: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    const SHORT: [Handler; 16] = table!(2: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15);
+    let table = match bytes {
+        8 => LONG,
+        4 => WIDE,
+        _ => SHORT,
+    };
+    table[usize::from(cc & 15)]
+}
+/// JMP or CALL through a register or memory.
+pub fn select_indirect(is_call: bool, bytes: usize, memory: Option<Addressing>) -> Handler {
+    macro_rules! width {
+        ($b:literal, $W:ty) => {
+            match (is_call, memory) {
+                (false, None) => jmp_to::<$b, $W, Src> as Handler,
+                (true, None) => call_to::<$b, $W, Src>,
+                (false, Some(a)) => by_address!(a, A => jmp_to::<$b, $W, Mem<A>>),
+                (true, Some(a)) => by_address!(a, A => call_to::<$b, $W, Mem<A>>),
+            }
+        };
+    }
+    match bytes {
+        8 => width!(8, u64),
+        4 => width!(4, u32),
+        _ => width!(2, u16),
+    }
+}

@@ -1,0 +1,171 @@
+//! What the instructions do, one file a family. These are the threaded handlers of `op::Handler`; a family's
+//! meaning is written once, as a pure function on values, and handlers only fetch and put operands.
+
+pub mod alu;
+pub mod bits;
+pub mod branch;
+pub mod data;
+pub mod muldiv;
+pub mod place;
+pub mod shift;
+pub mod stack;
+pub mod string;
+
+use super::Cpu;
+use super::fault::Stop;
+use super::op::{Handler, Op, Slow};
+use super::state::gpr;
+
+/// Goes on with the next op of the block.
+///
+/// # Safety
+/// `op` is an op of the running block, and not its last.
+#[inline(always)]
+pub(crate) unsafe fn next(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: the caller says that an op follows; handlers expect exactly this.
+    unsafe {
+        let op = op.add(1);
+        // In optimised builds this is a sibling call, which becomes a jump; otherwise the loop does it.
+        if cfg!(debug_assertions) { op } else { ((*op).handler)(cpu, op) }
+    }
+}
+
+/// Leaves the block before `op`: it did not complete, `Cpu::pending` says why.
+#[cold]
+#[inline(never)]
+pub(crate) fn leave(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: `op` is an op of the running block.
+    let op = unsafe { &*op };
+    cpu.budget += i64::from(op.rest);
+    cpu.rip = cpu.regs[gpr::BLOCK].wrapping_add(u64::from(op.offset)) & cpu.rip_mask();
+    std::ptr::null()
+}
+
+/// Goes to `rip` after the block's last instruction: straight into the next block if the jump cache knows it,
+/// else back to the run loop.
+///
+/// # Safety
+/// Only as the last thing of a block's last op.
+#[inline(always)]
+pub(crate) unsafe fn chain(cpu: &mut Cpu, rip: u64) -> *const Op {
+    // SAFETY: the slot is inside the jump cache, and an entry with the current key leads to a live block.
+    unsafe {
+        let jump = cpu.blocks.jumps.as_ptr().add(super::block::BlockCache::jump_slot(rip));
+        if (*jump).rip == rip && (*jump).key == cpu.fetch_key {
+            let budget = cpu.budget - (*jump).count as i64;
+            if budget >= 0 {
+                cpu.budget = budget;
+                cpu.block = (*jump).header;
+                cpu.regs[gpr::BLOCK] = rip;
+                let op = (*jump).header.add(1);
+                return if cfg!(debug_assertions) { op } else { ((*op).handler)(cpu, op) };
+            }
+        }
+    }
+    cpu.rip = rip;
+    std::ptr::null()
+}
+
+/// The end of a block that does not end in a branch: goes on behind its last instruction.
+pub unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: this is the last op of the running block.
+    unsafe { chain(cpu, cpu.regs[gpr::BLOCK].wrapping_add((*op).imm) & cpu.rip_mask()) }
+}
+
+unsafe fn call_slow(cpu: &mut Cpu, op: *const Op) -> Result<(), Stop> {
+    // SAFETY: decode put a `Slow` function into `imm` of ops with these handlers, and its instruction into the block.
+    unsafe {
+        let o = &*op;
+        let f: Slow = std::mem::transmute::<usize, Slow>(o.imm as usize);
+        let insn = cpu.instruction(o);
+        cpu.rip = cpu.regs[gpr::BLOCK].wrapping_add(u64::from(o.offset) + u64::from(o.len)) & cpu.rip_mask();
+        f(cpu, o, &*insn)
+    }
+}
+
+/// A [`Slow`] instruction in the middle of a block: it does not change control flow or mode.
+pub unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: as `call_slow`; an op follows.
+    unsafe {
+        match call_slow(cpu, op) {
+            Ok(()) => next(cpu, op),
+            Err(Stop) => leave(cpu, op),
+        }
+    }
+}
+
+/// A [`Slow`] instruction that ends its block and goes back to the run loop.
+pub unsafe extern "C" fn slow_last(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: as `call_slow`.
+    unsafe {
+        match call_slow(cpu, op) {
+            Ok(()) => std::ptr::null(),
+            Err(Stop) => leave(cpu, op),
+        }
+    }
+}
+
+impl Cpu {
+    /// All ones up to the width of the instruction pointer.
+    #[inline(always)]
+    pub(crate) fn rip_mask(&self) -> u64 {
+        self.rip_width
+    }
+}
+
+/// Writes a handler body: runs `$body` (a `Result<(), Stop>`), then the next op or out.
+macro_rules! handler {
+    ($cpu:ident, $op:ident, $body:block) => {{
+        // SAFETY: handlers run on an op of the running block that is not its last.
+        unsafe {
+            let o = &*$op;
+            match (|$cpu: &mut Cpu, $op: &Op| -> Result<(), Stop> {
+                let _ = $op;
+                $body
+            })($cpu, o)
+            {
+                Ok(()) => $crate::cpu::exec::next($cpu, $op),
+                Err(Stop) => $crate::cpu::exec::leave($cpu, $op),
+            }
+        }
+    }};
+}
+pub(crate) use handler;
+
+/// Picks `$f::<.., W, ..>` by an operand size in bytes.
+macro_rules! by_width {
+    ($bytes:expr, $W:ident => $f:expr) => {
+        match $bytes {
+            1 => {
+                type $W = u8;
+                let handler: $crate::cpu::op::Handler = $f;
+                handler
+            }
+            2 => {
+                type $W = u16;
+                let handler: $crate::cpu::op::Handler = $f;
+                handler
+            }
+            4 => {
+                type $W = u32;
+                let handler: $crate::cpu::op::Handler = $f;
+                handler
+            }
+            _ => {
+                type $W = u64;
+                let handler: $crate::cpu::op::Handler = $f;
+                handler
+            }
+        }
+    };
+}
+pub(crate) use by_width;
+
+/// What decode learns about an instruction: its handler, and whether it must be the last of its block.
+#[derive(Clone, Copy)]
+pub struct Choice {
+    /// The handler.
+    pub handler: Handler,
+    /// It ends the block.
+    pub is_last: bool,
+}

@@ -1,0 +1,360 @@
+//! The run loop: finds or decodes the next block, lets it run, and delivers what interrupted it.
+
+use super::Cpu;
+use super::block::{Block, BlockCache, Geometry, Mode, NO_KEY};
+use super::bus::Bus;
+use super::decode;
+use super::fault::{Fault, Pending, Stop};
+use super::flags::{Flags, bit};
+use super::op::Op;
+use super::paging::Tables;
+use super::phys::{PAGE, PhysMemory, page};
+use super::state::{RFLAGS_RESET, State, cr, gpr, seg};
+use super::system::Shutdown;
+use super::tlb::{Class, Tlb};
+use super::x87::X87;
+
+/// Why [`Cpu::run`] returned. In each case the CPU stands between two instructions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The Moment asked for is reached.
+    Limit,
+    /// HLT, and no interrupt waits.
+    Halted,
+    /// The bus asked for a stop.
+    Stopped,
+    /// A fault while delivering a double fault.
+    Shutdown,
+}
+
+impl Cpu {
+    /// A processor after reset, over `phys`.
+    pub fn new(phys: PhysMemory, geometry: Geometry) -> Cpu {
+        let pages = phys.page_count();
+        let mut cpu = Cpu {
+            regs: [0; gpr::SLOTS],
+            flags: Flags::from_bits(0),
+            budget: 0,
+            block: std::ptr::null(),
+            tlb_base: std::ptr::null_mut(),
+            tlb_mask: 0,
+            fetch_key: NO_KEY,
+            rip_width: u64::MAX,
+            rip: 0xfff0,
+            rflags_rest: RFLAGS_RESET,
+            deadline: 0,
+            pending: Pending::Nothing,
+            xmm: [0; 16],
+            mxcsr: 0x1f80,
+            x87: X87::default(),
+            state: State::reset(),
+            class: Class::Supervisor,
+            is_alone: true,
+            in_flight: 0,
+            is_step_hidden: false,
+            bus: None,
+            tlb: Tlb::new(geometry.tlb),
+            phys,
+            tables: Tables::new(pages),
+            blocks: BlockCache::new(pages, geometry.block),
+        };
+        cpu.update_mode();
+        cpu
+    }
+
+    /// Runs until `until` instructions have been retired since power-on, or something else ends it.
+    pub fn run(&mut self, bus: &mut (dyn Bus + 'static), until: u64) -> Exit {
+        let icount = self.icount();
+        self.deadline = until;
+        self.budget = until.wrapping_sub(icount) as i64;
+        self.bus = Some(bus);
+        let exit = self.run_with_bus();
+        self.bus = None;
+        exit
+    }
+
+    fn run_with_bus(&mut self) -> Exit {
+        loop {
+            if self.bus().stop_requested() {
+                return Exit::Stopped;
+            }
+            if self.budget <= 0 {
+                return Exit::Limit;
+            }
+            let shadowed = self.state.interrupt_shadow;
+            if !shadowed && self.has_rflag(bit::IF) && self.bus().interrupt_pending() {
+                let now = self.icount();
+                if let Some(vector) = self.bus().acknowledge_interrupt(now) {
+                    self.state.is_halted = false;
+                    if let Err(Shutdown) = self.deliver_interrupt(vector) {
+                        return Exit::Shutdown;
+                    }
+                }
+            }
+            if self.state.is_halted {
+                return Exit::Halted;
+            }
+            self.blocks.bury();
+            let needs_care = shadowed || self.has_rflag(bit::TF | bit::RF) || self.has_breakpoints();
+            let outcome = if needs_care { self.step_with_care() } else { self.run_blocks() };
+            if let Err(Shutdown) = outcome {
+                return Exit::Shutdown;
+            }
+        }
+    }
+
+    /// Runs blocks until one ends where the loop must look up.
+    fn run_blocks(&mut self) -> Result<(), Shutdown> {
+        let header = match self.lookup(self.mode()) {
+            Ok(header) => header,
+            Err(Stop) => return self.settle(),
+        };
+        // SAFETY: the header belongs to a live block.
+        let count = i64::from(unsafe { (*header).rest });
+        if self.budget < count {
+            // Too near to the limit for the whole block.
+            return self.step_alone();
+        }
+        self.budget -= count;
+        self.is_alone = false;
+        self.run_block(header);
+        self.is_alone = true;
+        match self.pending {
+            Pending::Nothing => Ok(()),
+            Pending::Alone => {
+                self.pending = Pending::Nothing;
+                self.step_alone()
+            }
+            Pending::Fault(_) => self.settle(),
+        }
+    }
+
+    /// Runs the next instruction alone, so that it may touch what is special.
+    fn step_alone(&mut self) -> Result<(), Shutdown> {
+        let mode = Mode(self.mode().0 | Mode::ALONE);
+        let header = match self.lookup(mode) {
+            Ok(header) => header,
+            Err(Stop) => return self.settle(),
+        };
+        let traced = self.has_rflag(bit::TF);
+        self.fetch_key = NO_KEY;
+        self.is_step_hidden = false;
+        self.budget -= 1;
+        self.in_flight = 1;
+        let before = self.icount();
+        self.run_block(header);
+        let retired = self.icount() == before;
+        self.in_flight = 0;
+        self.update_mode();
+        self.settle()?;
+        if !retired {
+            return Ok(());
+        }
+        if traced && !self.is_step_hidden {
+            self.state.debug_pending |= DR6_BS;
+        }
+        if self.state.debug_pending != 0 && !self.state.debug_shadow {
+            return self.deliver_debug_trap();
+        }
+        Ok(())
+    }
+
+    fn run_block(&mut self, header: *const Op) {
+        self.block = header;
+        self.regs[gpr::BLOCK] = self.rip;
+        // SAFETY: a header is followed by at least one op, and the last op of a block returns null.
+        unsafe {
+            let mut op = header.add(1);
+            while !op.is_null() {
+                op = ((*op).handler)(self, op);
+            }
+        }
+    }
+
+    /// Delivers the fault that waits, if any.
+    fn settle(&mut self) -> Result<(), Shutdown> {
+        match std::mem::take(&mut self.pending) {
+            Pending::Fault(fault) => self.deliver_fault(fault),
+            _ => Ok(()),
+        }
+    }
+
+    /// One instruction where single-stepping, breakpoints, RF or an interrupt shadow are to be honoured.
+    fn step_with_care(&mut self) -> Result<(), Shutdown> {
+        let had_shadow = std::mem::take(&mut self.state.debug_shadow);
+        self.state.interrupt_shadow = false;
+        if !had_shadow && !self.has_rflag(bit::RF) && self.instruction_breakpoint() {
+            return self.deliver_debug_fault();
+        }
+        // RF serves one instruction; what that one loads (IRET, a task switch) stays.
+        self.rflags_rest &= !bit::RF;
+        self.step_alone()
+    }
+
+    /// Finds the block at the current instruction pointer, decoding it if need be. Returns its header.
+    fn lookup(&mut self, mode: Mode) -> Result<*const Op, Stop> {
+        let rip = self.rip;
+        let slot = BlockCache::jump_slot(rip);
+        if !mode.has(Mode::ALONE) {
+            let jump = self.blocks.jumps[slot];
+            if jump.rip == rip && jump.key == self.fetch_key {
+                return Ok(jump.header);
+            }
+        }
+        let la = self.fetch_address(rip)?;
+        let gpa = self.translate_fetch(la)?;
+        let header = match self.find(gpa, la, mode)? {
+            Some(header) => header,
+            None => {
+                let built = self.build(mode)?;
+                for &(index, _, _) in &built.spans {
+                    if self.phys.attrs[index as usize] & page::CODE == 0 {
+                        self.tlb.withhold_writes(index as usize);
+                    }
+                }
+                self.blocks.insert(gpa, mode, built.ops, built.instructions, &built.spans, &mut self.phys)
+            }
+        };
+        // SAFETY: the header belongs to a live block.
+        let count = u64::from(unsafe { (*header).rest });
+        if self.fetch_key != NO_KEY && !mode.has(Mode::ALONE) {
+            self.blocks.jumps[slot] = super::block::Jump { rip, key: self.fetch_key, header, count };
+        }
+        Ok(header)
+    }
+
+    /// A known block, if the second page of a straddling one is still what it was decoded from.
+    fn find(&mut self, gpa: u64, la: u64, mode: Mode) -> Result<Option<*const Op>, Stop> {
+        let Some(block) = self.blocks.find(gpa, mode) else { return Ok(None) };
+        let (header, second) = (block.header(), block.pages.1);
+        let Some(second) = second else { return Ok(Some(header)) };
+        let next_page = self.wrap_fetch((la | (PAGE - 1)).wrapping_add(1));
+        let gpa = self.translate_fetch(next_page)?;
+        let same = self.phys.page(gpa).is_some_and(|p| p.index as u32 == second);
+        Ok(same.then_some(header))
+    }
+
+    /// The linear address of the instruction at `rip`.
+    fn fetch_address(&mut self, rip: u64) -> Result<u64, Stop> {
+        if self.is_64bit() {
+            if !super::access::is_canonical(rip) {
+                return self.fault(Fault::gp(0));
+            }
+            return Ok(rip);
+        }
+        let cs = &self.state.seg[seg::CS];
+        if rip > u64::from(cs.limit) {
+            return self.fault(Fault::gp(0));
+        }
+        Ok(cs.base.wrapping_add(rip) & 0xffff_ffff)
+    }
+    fn wrap_fetch(&self, la: u64) -> u64 {
+        if self.is_long() { la } else { la & 0xffff_ffff }
+    }
+
+    /// Decodes the block at the current instruction pointer.
+    fn build(&mut self, mode: Mode) -> Result<decode::Built, Stop> {
+        let rip = self.rip;
+        let la = self.fetch_address(rip)?;
+        let gpa = self.translate_fetch(la)?;
+        let Some(ram) = self.phys.page(gpa) else {
+            // Unclaimed memory reads as all ones, and FF FF is an undefined opcode.
+            return self.fault(Fault::ud());
+        };
+        let offset = (gpa % PAGE) as usize;
+        let left = if self.is_64bit() { u64::MAX } else { u64::from(self.state.seg[seg::CS].limit) - rip + 1 };
+        let in_page = (PAGE as usize - offset).min(usize::try_from(left).unwrap_or(usize::MAX));
+        // SAFETY: the bytes are inside the page, and nothing writes RAM while they are being decoded.
+        let bytes = unsafe { std::slice::from_raw_parts(ram.host.add(offset), in_page) };
+        let limit = if mode.has(Mode::ALONE) { 1 } else { self.blocks.longest };
+        if let Some(mut built) = decode::block(bytes, mode, limit) {
+            built.spans.push((ram.index as u32, offset, built.bytes));
+            return Ok(built);
+        }
+        // The first instruction does not end inside this page (or inside the segment's limit).
+        let mut joined = bytes.to_vec();
+        let mut second = None;
+        if in_page == PAGE as usize - offset {
+            let next = self.wrap_fetch((la | (PAGE - 1)).wrapping_add(1));
+            if self.is_64bit() && !super::access::is_canonical(next) {
+                return self.fault(Fault::gp(0));
+            }
+            let gpa = self.translate_fetch(next)?;
+            let Some(ram) = self.phys.page(gpa) else { return self.fault(Fault::ud()) };
+            let more = (15 - in_page.min(15)).min(usize::try_from(left - in_page as u64).unwrap_or(usize::MAX));
+            // SAFETY: at most 15 bytes at the start of a page.
+            joined.extend_from_slice(unsafe { std::slice::from_raw_parts(ram.host, more) });
+            second = Some(ram.index as u32);
+        }
+        let Some(mut built) = decode::block(&joined, mode, 1) else {
+            // More bytes than the segment or the manual's 15 allow (SDM vol. 2, 2.3.11).
+            return self.fault(Fault::gp(0));
+        };
+        built.spans.push((ram.index as u32, offset, built.bytes.min(in_page)));
+        if let Some(index) = second.filter(|_| built.bytes > in_page) {
+            built.spans.push((index, 0, built.bytes - in_page));
+        }
+        Ok(built)
+    }
+
+    /// Drops the blocks of a page whose bytes changed.
+    pub(crate) fn forget_code(&mut self, index: usize) {
+        self.blocks.kill_page(index, &mut self.phys);
+        self.update_mode();
+    }
+
+    /// Recomputes what is derived from CS, SS, CPL, the control registers and RFLAGS. To be called after any of
+    /// them changed.
+    pub fn update_mode(&mut self) {
+        let s = &self.state;
+        self.class = match s.cpl {
+            3 if s.cr0 & cr::CR0_AM != 0 && self.has_rflag(bit::AC) => Class::Checked,
+            3 => Class::User,
+            _ if self.has_rflag(bit::AC) => Class::SupervisorAc,
+            _ => Class::Supervisor,
+        };
+        self.tlb_base = self.tlb.base(self.class);
+        self.tlb_mask = self.tlb.mask();
+        self.rip_width = if self.is_64bit() { u64::MAX } else { 0xffff_ffff };
+        let mode = self.mode();
+        // The jump cache goes by RIP alone, so it serves only where RIP is the linear address.
+        let direct = self.is_64bit() || self.state.seg[seg::CS].is_flat();
+        self.fetch_key = if direct && self.in_flight == 0 { self.blocks.fetch_key(mode) } else { NO_KEY };
+    }
+
+    /// The mode that blocks are decoded for now.
+    pub(crate) fn mode(&self) -> Mode {
+        let s = &self.state;
+        let mut m = match self.code_bytes() {
+            8 => 2,
+            4 => 1,
+            _ => 0,
+        };
+        let mut set = |bit: u16, on: bool| {
+            if on {
+                m |= bit;
+            }
+        };
+        set(Mode::STACK32, self.stack_bytes() == 4);
+        set(Mode::USER, s.cpl == 3);
+        let in_protected = self.is_protected() && !self.is_v86();
+        set(Mode::FLAT, in_protected && [seg::ES, seg::CS, seg::SS, seg::DS].iter().all(|&i| s.seg[i].is_flat()));
+        let (em, ts, mp) = (s.cr0 & cr::CR0_EM != 0, s.cr0 & cr::CR0_TS != 0, s.cr0 & cr::CR0_MP != 0);
+        set(Mode::NO_X87, em || ts);
+        set(Mode::NO_SSE, ts);
+        set(Mode::SSE_OFF, em || s.cr4 & cr::CR4_OSFXSR == 0);
+        set(Mode::EMULATE, em);
+        set(Mode::NO_WAIT, ts && mp);
+        Mode(m)
+    }
+
+    /// The decoded form of the running instruction.
+    pub(crate) fn instruction(&self, op: &Op) -> *const iced_x86::Instruction {
+        // SAFETY: `block` is the header of the running block, whose `imm` is the block's address.
+        let block = unsafe { &*((*self.block).imm as *const Block) };
+        &raw const block.instructions[usize::from(op.instruction)]
+    }
+}
+
+/// DR6.BS: the trap is a single step.
+pub(crate) const DR6_BS: u64 = 1 << 14;
