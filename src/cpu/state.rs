@@ -202,6 +202,8 @@ pub struct State {
     pub interrupt_shadow: bool,
     /// MOV SS or POP SS executed just now: debug traps are held back too.
     pub debug_shadow: bool,
+    /// An NMI handler runs: further NMIs wait until IRET.
+    pub nmi_blocked: bool,
     /// Debug conditions (DR6 bits) that become a #DB when the instruction ends.
     pub debug_pending: u64,
 }
@@ -231,6 +233,7 @@ impl State {
             is_halted: false,
             interrupt_shadow: false,
             debug_shadow: false,
+            nmi_blocked: false,
             debug_pending: 0,
         }
     }

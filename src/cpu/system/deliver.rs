@@ -107,11 +107,16 @@ impl Cpu {
         self.state.nmi_blocked = true;
         self.deliver(Event { vector: vector::NMI, code: None, source: Source::External })
     }
-    /// Delivers a #DB for conditions given as DR6 bits: traps after an instruction, and breakpoints on the
-    /// instruction at `rip` (whose saved RF is clear as well, SDM vol. 3, 18.3.1.1).
-    pub(crate) fn deliver_debug_trap(&mut self, conditions: u64) -> Result<(), Shutdown> {
+    /// Delivers the #DB for the conditions in `State::debug_pending`, after the instruction that met them.
+    pub(crate) fn deliver_debug_trap(&mut self) -> Result<(), Shutdown> {
+        let conditions = std::mem::take(&mut self.state.debug_pending);
         self.state.dr[6] = self.state.dr[6] & !0xf | conditions;
         self.deliver(Event { vector: vector::DB, code: None, source: Source::Trap })
+    }
+    /// Delivers the #DB of a breakpoint on the instruction at `rip`: a fault by its address, but its saved RF is
+    /// clear as a trap's is (SDM vol. 3, 18.3.1.1).
+    pub(crate) fn deliver_debug_fault(&mut self) -> Result<(), Shutdown> {
+        self.deliver_debug_trap()
     }
     /// Runs INT n, INT3, INTO or INT1 from inside the instruction. A task gate may end in a fault of the new task.
     pub(super) fn software_interrupt(&mut self, vector: u8, source: Source) -> Result<(), Stop> {
@@ -122,6 +127,8 @@ impl Cpu {
             }
             return Err(stop);
         }
+        // The gate cleared TF before the trap of this instruction could be taken.
+        self.is_step_hidden = true;
         Ok(())
     }
     /// Ends an instruction that switched tasks: a fault found after the switch belongs to the new task.

@@ -36,6 +36,7 @@ pub(super) fn syscall(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<(), Stop
     let flags = cpu.rflags() & !bit::RF;
     cpu.regs[gpr::RCX] = cpu.rip;
     cpu.regs[gpr::R11] = flags;
+    cpu.is_step_hidden |= cpu.state.msr.fmask & bit::TF != 0;
     cpu.set_rflags(flags & !cpu.state.msr.fmask);
     let selector = (cpu.state.msr.star >> 32) as u16 & !3;
     let entry = cpu.state.msr.lstar;

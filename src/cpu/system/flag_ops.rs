@@ -5,7 +5,6 @@ use crate::cpu::Cpu;
 use crate::cpu::fault::{Fault, Stop};
 use crate::cpu::flags::bit;
 use crate::cpu::op::Op;
-use crate::cpu::state::cr;
 use crate::cpu::word::Word;
 use iced_x86::Instruction;
 
@@ -87,9 +86,4 @@ pub(super) fn popf<W: Word>(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<()
     cpu.set_stack_pointer(sp);
     cpu.set_rflags((cpu.rflags() & !mask | value.to_u64() & mask) & !bit::RF);
     Ok(())
-}
-
-/// True where user-mode code may not see system registers (CR4.UMIP).
-pub(super) fn is_umip_refused(cpu: &Cpu) -> bool {
-    cpu.state.cr4 & cr::CR4_UMIP != 0 && cpu.state.cpl != 0
 }
