@@ -132,13 +132,27 @@ impl Cpu {
         }
         Ok(())
     }
+    /// Writes guest-physical RAM from outside the CPU: loaders and devices that move data. False if there is no RAM.
+    pub fn poke(&mut self, gpa: u64, bytes: &[u8]) -> bool {
+        let mut at = gpa;
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let Some(page) = self.phys.page(at) else { return false };
+            let offset = (at % PAGE) as usize;
+            let (head, tail) = rest.split_at(rest.len().min(PAGE as usize - offset));
+            self.write_ram(page, offset, head);
+            at += head.len() as u64;
+            rest = tail;
+        }
+        true
+    }
     /// Checks that `len` bytes at `la` could be written now, without writing: for instructions that read first.
     pub fn probe_write(&mut self, la: u64, segment: u8, len: usize) -> Result<(), Stop> {
         self.check_address(self.class, la, segment, len)?;
         self.translate(self.class, la, true)?;
-        let last = self.wrap(la + len as u64 - 1);
-        if last / PAGE != la / PAGE {
-            self.translate(self.class, last, true)?;
+        let head = PAGE - la % PAGE;
+        if (len as u64) > head {
+            self.translate(self.class, self.wrap(la + head), true)?;
         }
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::exec::{self, Choice, bits, branch, data, muldiv, shift, stack, string
 use super::fault::{Fault, Stop};
 use super::op::{Handler, Op, Slow};
 use super::state::{gpr, seg};
-use super::{Cpu, simd, system, x87};
+use super::{Cpu, simd, system};
 use iced_x86::{Code, CpuidFeature, Decoder, DecoderError, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
 
 /// A freshly decoded block.
@@ -222,7 +222,7 @@ impl Builder {
             self.simd_operands(op, insn);
             return self.slow(op, insn, f, false);
         }
-        if let Some(f) = x87::select(insn) {
+        if let Some(f) = exec::x87::select(insn) {
             return self.slow(op, insn, f, false);
         }
         self.raise(op, insn, undefined)
@@ -698,7 +698,8 @@ fn counter_bytes(code: Code) -> u8 {
     }
 }
 
-fn is_x87(insn: &Instruction) -> bool {
+/// True for the x87 unit's instructions, FWAIT among them.
+pub(super) fn is_x87(insn: &Instruction) -> bool {
     use CpuidFeature::{FPU, FPU287, FPU387};
     insn.mnemonic() == Mnemonic::Fisttp || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
 }

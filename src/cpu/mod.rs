@@ -170,4 +170,13 @@ impl Cpu {
     pub fn icount(&self) -> u64 {
         self.deadline.wrapping_sub(self.budget as u64)
     }
+    /// Declares how many instructions have been retired. For restoring a state.
+    pub fn set_icount(&mut self, icount: u64) {
+        self.deadline = icount;
+        self.budget = 0;
+    }
+    /// False when the CPU is halted and no maskable interrupt would be taken.
+    pub fn can_be_woken(&self) -> bool {
+        !self.state.is_halted || self.has_rflag(bit::IF)
+    }
 }

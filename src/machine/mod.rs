@@ -1,1 +1,165 @@
-//! The PC around the CPU.
+//! The machine: CPU, RAM and the PC's chips, as a pure function of its initial state and its Inputs.
+//!
+//! Nothing in here reads the host. Time is the Moment plus what the clock advanced while the CPU was halted.
+
+pub mod acpi;
+pub mod boot;
+pub mod clock;
+pub mod device;
+pub mod digest;
+pub mod pc;
+pub mod ram;
+mod saved;
+pub mod transcript;
+
+use crate::cpu::Cpu;
+use crate::cpu::block::Geometry;
+use crate::cpu::run::Exit as CpuExit;
+use crate::moment::Moment;
+use boot::{BootError, BootPlan};
+use digest::{Hash, PageHashes};
+use pc::{Pc, PcExit};
+use ram::{Ram, RamError};
+pub use saved::MachineState;
+
+/// What a machine is made from.
+pub struct MachinePlan {
+    /// RAM in bytes.
+    pub ram_bytes: u64,
+    /// Wall-clock time that the real-time clock starts at, ns since 1970.
+    pub wall_clock_ns: u64,
+    /// What to load.
+    pub boot: BootPlan,
+}
+
+/// Why a machine could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum MachineError {
+    /// RAM.
+    #[error(transparent)]
+    Ram(#[from] RamError),
+    /// Kernel or initrd.
+    #[error(transparent)]
+    Boot(#[from] BootError),
+}
+
+/// Why [`Machine::run`] returned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Exit {
+    /// The Moment asked for is reached.
+    Limit,
+    /// The CPU is halted until the given virtual time (ns since power-on), or until an Input.
+    Halted {
+        /// When the next timer is due, if any.
+        until_ns: Option<u64>,
+    },
+    /// The guest ended the run.
+    Pc(PcExit),
+    /// Triple fault.
+    Shutdown,
+    /// The CPU is halted with interrupts off, or no timer can wake it.
+    Dead,
+}
+
+/// Timer events in a row that do not wake a halted CPU before it counts as dead.
+const EVENTS_UNTIL_DEAD: u32 = 1 << 20;
+
+/// A whole virtual machine.
+pub struct Machine {
+    /// The processor.
+    pub cpu: Cpu,
+    /// Everything else on the board.
+    pub pc: Pc,
+    ram: Ram,
+    hashes: PageHashes,
+}
+
+impl Machine {
+    /// A machine just before its first instruction.
+    pub fn new(plan: &MachinePlan, geometry: Geometry) -> Result<Machine, MachineError> {
+        let ram = Ram::new(plan.ram_bytes)?;
+        let entry = boot::load(ram.memory(), plan.ram_bytes, &plan.boot)?;
+        let mut cpu = Cpu::new(ram.view(), geometry);
+        saved::enter(&mut cpu, &entry);
+        let pages = cpu.phys.page_count();
+        let hashes = PageHashes::of_zeros(pages);
+        let mut machine = Machine { cpu, pc: Pc::new(plan.wall_clock_ns, plan.ram_bytes), ram, hashes };
+        machine.mark_loaded();
+        Ok(machine)
+    }
+    /// Pages that the loader wrote are dirty; the untouched rest is known to be zero.
+    fn mark_loaded(&mut self) {
+        for i in 0..self.cpu.phys.page_count() {
+            if self.cpu.phys.page_bytes(i).iter().any(|&b| b != 0) {
+                self.cpu.phys.mark_dirty(i);
+            }
+        }
+    }
+    /// Where the machine stands.
+    pub fn now(&self) -> Moment {
+        Moment(self.cpu.icount())
+    }
+    /// Virtual nanoseconds since power-on.
+    pub fn clock_ns(&self) -> u64 {
+        self.pc.now_ns(self.cpu.icount())
+    }
+    /// RAM.
+    pub fn ram(&self) -> &Ram {
+        &self.ram
+    }
+
+    /// Runs until `limit`, or until the guest ends the run, or (with `waits`) until the CPU is halted. Without
+    /// `waits` a halted CPU is taken to its next timer event at once.
+    ///
+    /// Stopping at a limit and going on changes nothing: running to M and then to N is running to N.
+    pub fn run(&mut self, limit: Moment, waits: bool) -> Exit {
+        let mut idle_events = 0;
+        loop {
+            let now = self.cpu.icount();
+            if let Some(exit) = self.pc.take_exit() {
+                return Exit::Pc(exit);
+            }
+            if now >= limit.0 {
+                return Exit::Limit;
+            }
+            self.pc.advance(self.pc.now_ns(now));
+            let until = match self.pc.next_event_ns() {
+                Some(ns) => limit.0.min(now + ns.saturating_sub(self.pc.now_ns(now))),
+                None => limit.0,
+            };
+            match self.cpu.run(&mut self.pc, until) {
+                CpuExit::Limit | CpuExit::Stopped => {}
+                CpuExit::Shutdown => return Exit::Shutdown,
+                CpuExit::Halted => {
+                    if self.cpu.icount() >= limit.0 {
+                        return Exit::Limit;
+                    }
+                    let until_ns = self.pc.next_event_ns();
+                    if !self.cpu.can_be_woken() {
+                        return Exit::Dead;
+                    }
+                    idle_events = if self.cpu.icount() == now { idle_events + 1 } else { 0 };
+                    if waits {
+                        return Exit::Halted { until_ns };
+                    }
+                    let Some(ns) = until_ns.filter(|_| idle_events < EVENTS_UNTIL_DEAD) else { return Exit::Dead };
+                    self.advance_halted(ns.saturating_sub(self.clock_ns()));
+                }
+            }
+        }
+    }
+
+    /// Moves the clock on while the CPU is halted.
+    pub fn advance_halted(&mut self, ns: u64) {
+        self.pc.advance_halted(ns);
+    }
+
+    /// The Digest of the whole state now.
+    pub fn digest(&mut self) -> Hash {
+        let changed = self.cpu.take_dirty();
+        self.hashes.update(&self.cpu.phys, &changed);
+        let state = self.save();
+        let bytes = postcard::to_stdvec(&state).expect("plain data encodes");
+        self.hashes.digest(&bytes)
+    }
+}

@@ -10,6 +10,7 @@ pub mod place;
 pub mod shift;
 pub mod stack;
 pub mod string;
+pub mod x87;
 
 use super::Cpu;
 use super::fault::Stop;

@@ -165,7 +165,8 @@ fn second_faults_combine_by_the_double_fault_table() {
     let pf = |address| Fault::pf(address, 2);
     let absent = gate(sel::CODE0, 0, 0x0e, 0);
     // First event; the vectors whose gates are absent; the handler reached.
-    let cases: [(Option<Fault>, &[u8], Result<u8, Shutdown>); 10] = [
+    type Case = (Option<Fault>, &'static [u8], Result<u8, Shutdown>);
+    let cases: [Case; 10] = [
         (None, &[32], Ok(11)),
         (Some(Fault::ud()), &[6], Ok(11)),
         (Some(Fault::de()), &[0], Ok(8)),

@@ -1,0 +1,64 @@
+//! Guest RAM: the vm-memory mapping that owns the bytes, and the CPU's raw view of it.
+
+use crate::cpu::phys::{HIGH_BASE, LOW_LIMIT, PAGE, PhysMemory};
+use vm_memory::{GuestAddress, GuestMemoryMmap, GuestMemoryBackend};
+
+/// The mapping. It must outlive every [`PhysMemory`] made from it, so a machine keeps both.
+pub struct Ram {
+    memory: GuestMemoryMmap,
+    bytes: u64,
+}
+
+/// Why RAM could not be had.
+#[derive(Debug, thiserror::Error)]
+pub enum RamError {
+    /// Not a size that a machine can have.
+    #[error("guest memory of {bytes} bytes: it must be a multiple of 4 KiB, at least 1 MiB and at most 64 GiB; try --memory 256M")]
+    Size {
+        /// What was asked for.
+        bytes: u64,
+    },
+    /// The host refused.
+    #[error("cannot reserve {bytes} bytes of guest memory: {cause}; try a smaller --memory")]
+    Host {
+        /// What was asked for.
+        bytes: u64,
+        /// What the host said.
+        cause: String,
+    },
+}
+
+impl Ram {
+    /// RAM of zeros: the first 3 GiB at address 0, what is above at 4 GiB.
+    pub fn new(bytes: u64) -> Result<Ram, RamError> {
+        if bytes % PAGE != 0 || !(1 << 20..=64 << 30).contains(&bytes) {
+            return Err(RamError::Size { bytes });
+        }
+        let low = bytes.min(LOW_LIMIT);
+        let mut ranges = vec![(GuestAddress(0), low as usize)];
+        if bytes > low {
+            ranges.push((GuestAddress(HIGH_BASE), (bytes - low) as usize));
+        }
+        let memory = GuestMemoryMmap::from_ranges(&ranges).map_err(|e| RamError::Host { bytes, cause: e.to_string() })?;
+        Ok(Ram { memory, bytes })
+    }
+    /// Size in bytes.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+    /// For loaders.
+    pub fn memory(&self) -> &GuestMemoryMmap {
+        &self.memory
+    }
+    /// The CPU's view.
+    #[allow(unsafe_code)]
+    pub(super) fn view(&self) -> PhysMemory {
+        let at = |gpa: u64| self.memory.get_host_address(GuestAddress(gpa)).expect("the range was just mapped");
+        let low = self.bytes.min(LOW_LIMIT);
+        let high = self.bytes - low;
+        let high_at = if high > 0 { at(HIGH_BASE) } else { std::ptr::null_mut() };
+        // SAFETY: the mapping lives in `self`, which the machine keeps beside the CPU; sizes are whole pages; only
+        // the CPU writes it once it runs.
+        unsafe { PhysMemory::new(at(0), low, high_at, high) }
+    }
+}

@@ -1,0 +1,92 @@
+//! Record (host edge -> Inputs -> machine and file) and replay (file -> machine, compared as it goes).
+//!
+//! Both sides drive a [`Machine`] by the same few calls, so that the machine cannot tell which of them it is.
+
+pub mod console;
+pub mod player;
+pub mod record;
+pub mod verify;
+
+use crate::machine::{Exit, Machine, MachineError};
+use crate::moment::Moment;
+use crate::recording::{self, ExitReason, InputData, ResetHow};
+use crate::machine::pc::{PcExit, ResetSource};
+
+/// The name and version of the CPU model that this build has.
+pub const CPU_MODEL: &str = "reenact-x86-64-v2";
+/// Raised when a guest could tell the difference.
+pub const CPU_MODEL_VERSION: u32 = 1;
+/// The rule by which instructions are counted (docs/determinism.md).
+pub const COUNTING_RULE: &str = "retired-1: one per retired instruction, one per REP iteration, none for faults and deliveries";
+/// The machine type that this build has.
+pub const MACHINE: &str = "pc-1";
+
+/// What can go wrong outside the guest.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file.
+    #[error(transparent)]
+    Recording(#[from] recording::Error),
+    /// The machine could not be made.
+    #[error(transparent)]
+    Machine(#[from] MachineError),
+    /// Made by another machine, model or counting rule.
+    #[error("{path}: recorded with {what} \"{found}\", but this reenact has \"{expected}\"; replay it with the reenact {version} that made it")]
+    Unsupported {
+        /// The file.
+        path: String,
+        /// Which part.
+        what: &'static str,
+        /// What the recording says.
+        found: String,
+        /// What this build has.
+        expected: String,
+        /// The version that recorded.
+        version: String,
+    },
+    /// No kernel image inside.
+    #[error("{path}: the recording holds no kernel image, so it cannot be replayed")]
+    NoKernel {
+        /// The file.
+        path: String,
+    },
+    /// The terminal or a pipe.
+    #[error("cannot write the guest's console output: {0}")]
+    Console(#[source] std::io::Error),
+}
+
+/// Gives an Input to the machine at its Moment.
+fn deliver(machine: &mut Machine, input: &InputData) {
+    match input {
+        InputData::SerialRx { bytes, .. } => machine.pc.serial_rx(bytes),
+        InputData::HaltAdvance { ns } => machine.advance_halted(*ns),
+        // These are part of the initial state.
+        InputData::WallClock { .. } | InputData::HostEntropy { .. } => {}
+    }
+}
+
+/// How an ended run is written down; `None` while it goes on.
+fn reason(exit: &Exit) -> Option<ExitReason> {
+    Some(match exit {
+        Exit::Limit | Exit::Halted { .. } => return None,
+        Exit::Pc(PcExit::PowerOff) => ExitReason::PowerOff,
+        Exit::Pc(PcExit::DebugExit { code }) => ExitReason::DebugExit { code: *code },
+        Exit::Pc(PcExit::Reset { how }) => ExitReason::Reset {
+            how: match how {
+                ResetSource::KeyboardController => ResetHow::KeyboardController,
+                ResetSource::Port92 => ResetHow::Port92,
+                ResetSource::Cf9 => ResetHow::PortCf9,
+            },
+        },
+        Exit::Shutdown => ExitReason::TripleFault,
+        Exit::Dead => ExitReason::HaltedForever,
+    })
+}
+
+/// The next multiple of `interval` after `now`; never, for an interval of 0.
+fn next_digest(now: Moment, interval: u64) -> Moment {
+    match now.0.checked_div(interval) {
+        Some(n) => Moment((n + 1) * interval),
+        None => Moment(u64::MAX),
+    }
+}

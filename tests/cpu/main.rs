@@ -1,0 +1,21 @@
+//! The differential CPU test: random instructions on the host CPU against the CPU engine.
+//!
+//! Environment: `REENACT_CPU_CASES` (number of cases, default 200000), `REENACT_CPU_SEED`, and `REENACT_CPU_CASE` (one line
+//! printed by a failing run, to run it alone). Runs on x86-64 Linux only.
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod interpreter;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod native;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod oracle_tests;
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn random_instructions_do_what_the_host_does() {
+    use native::differential::{Plan, differential};
+    let mut native = native::oracle::Native::new();
+    let masks = native::probe::measure(&mut native);
+    let mut engine = interpreter::Interpreter::new(reenact::cpu::block::Geometry::default());
+    differential(&Plan::from_environment(), &mut native, &mut engine, &masks).assert_equal();
+}
