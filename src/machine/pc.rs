@@ -17,6 +17,7 @@ use super::device::pic::Pic;
 use super::device::pit::Pit;
 use super::device::rtc::{RamSize, Rtc};
 use super::device::uart::Uart;
+use super::transcript::Transcript;
 use serde::{Deserialize, Serialize};
 
 pub use state::{PcError, PcState};
@@ -34,6 +35,8 @@ mod isa {
 const TIMER_PIN: u8 = 2;
 /// Global system interrupts: ISA lines 0..=15 and the I/O APIC's pins 16..=23.
 const GSIS: u8 = ioapic::PINS;
+/// Reads of the line status in a row that show a guest polling for input.
+const POLLS_THAT_LISTEN: u32 = 64;
 /// Notices kept until somebody takes them; a guest that repeats itself does not fill memory.
 const MAX_NOTICES: usize = 64;
 
@@ -116,6 +119,10 @@ pub struct Pc {
     notices: Vec<Notice>,
     is_interrupt_pending: bool,
     next_event_ns: Option<u64>,
+    /// What the guest sent out. Not part of the state.
+    pub transcript: Transcript,
+    /// Reads of the line status since the last byte was sent: a guest that polls for input. Not part of the state.
+    status_reads: u32,
 }
 
 impl Pc {
@@ -142,6 +149,8 @@ impl Pc {
             notices: Vec::new(),
             is_interrupt_pending: false,
             next_event_ns: None,
+            transcript: Transcript::default(),
+            status_reads: 0,
         };
         pc.settle();
         pc
@@ -196,11 +205,6 @@ impl Pc {
         self.exit.take()
     }
 
-    /// Takes the waiting NMI, if there is one.
-    pub fn take_nmi(&mut self) -> bool {
-        self.lapic.take_nmi()
-    }
-
     /// An NMI waits.
     pub fn nmi_pending(&self) -> bool {
         self.lapic.has_nmi()
@@ -219,12 +223,18 @@ impl Pc {
 
     /// Console output since the last call.
     pub fn take_output(&mut self) -> Vec<u8> {
-        self.uart.take_output()
+        self.transcript.take_live()
     }
 
-    /// True while [`Pc::take_output`] would return something.
-    pub fn has_output(&self) -> bool {
-        self.uart.has_output()
+    /// True if console input would be noticed: the guest has the receive interrupt on, or polls for a byte. Bytes that
+    /// come before that are lost on a real PC too. For the host edge only; nothing in the machine depends on it.
+    pub fn is_console_listening(&self) -> bool {
+        self.uart.has_receive_interrupt() || self.status_reads >= POLLS_THAT_LISTEN
+    }
+
+    /// Virtual nanoseconds since power-on, once `icount` instructions have retired.
+    pub fn now_ns(&self, icount: u64) -> u64 {
+        self.clock.ns(icount)
     }
 
     /// The power button, an Input.

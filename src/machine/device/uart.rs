@@ -108,6 +108,11 @@ impl Uart {
             && self.identification(&state) & 1 == 0
     }
 
+    /// The guest has asked for an interrupt when a byte arrives.
+    pub fn has_receive_interrupt(&self) -> bool {
+        self.serial.state().interrupt_enable & RECEIVE_INTERRUPT != 0
+    }
+
     /// The interrupt of highest priority, as the identification register codes it.
     fn identification(&self, state: &SerialState) -> u8 {
         let fifo = if self.is_fifo_enabled { 0xc0 } else { 0 };

@@ -6,6 +6,9 @@ use crate::cpu::bus::Bus;
 use crate::machine::device::ioapic;
 use crate::machine::device::lapic::Effect;
 
+/// COM1's line status register.
+const LINE_STATUS: u16 = 0x3fd;
+
 /// The offset of an access to the I/O APIC's page, if it is one.
 fn ioapic_offset(gpa: u64) -> Option<u16> {
     let offset = gpa.wrapping_sub(ioapic::BASE);
@@ -51,12 +54,20 @@ impl Bus for Pc {
 
     fn port_read(&mut self, port: u16, size: u8, now: u64) -> u32 {
         let now_ns = self.arrive(now);
+        if port == LINE_STATUS {
+            self.status_reads = self.status_reads.saturating_add(1);
+        }
         self.read_port(port, size, now_ns)
     }
 
     fn port_write(&mut self, port: u16, size: u8, value: u32, now: u64) {
         let now_ns = self.arrive(now);
         self.write_port(port, size, value, now_ns);
+        if self.uart.has_output() {
+            let sent = self.uart.take_output();
+            self.transcript.push(now, &sent);
+            self.status_reads = 0;
+        }
     }
 
     fn interrupt_pending(&self) -> bool {
@@ -73,6 +84,10 @@ impl Bus for Pc {
         self.lapic.set_lint0(self.pic.interrupt());
         self.settle_apic();
         vector
+    }
+
+    fn take_nmi(&mut self) -> bool {
+        self.lapic.take_nmi()
     }
 
     fn stop_requested(&self) -> bool {

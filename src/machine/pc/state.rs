@@ -12,6 +12,7 @@ use crate::machine::device::lapic::Lapic;
 use crate::machine::device::pic::Pic;
 use crate::machine::device::pit::Pit;
 use crate::machine::device::rtc::Rtc;
+use crate::machine::transcript::Transcript;
 use crate::machine::device::uart::{TooManyReceived, Uart, UartState};
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +64,8 @@ impl Pc {
             notices: _,
             is_interrupt_pending: _,
             next_event_ns: _,
+            transcript: _,
+            status_reads: _,
         } = self;
         PcState {
             clock: *clock,
@@ -118,6 +121,8 @@ impl Pc {
             notices: Vec::new(),
             is_interrupt_pending: false,
             next_event_ns: None,
+            transcript: Transcript::default(),
+            status_reads: 0,
         };
         // Lines as saved stay as they are: only what the run loop polls is computed anew.
         pc.refresh();
