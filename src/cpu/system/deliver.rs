@@ -102,8 +102,8 @@ impl Cpu {
         self.deliver(Event { vector, code: None, source: Source::External })
     }
     /// Delivers a non-maskable interrupt and blocks further ones until IRET. The caller holds NMIs back while
-    /// `State::nmi_blocked` is set. No chip of the board raises one: this is for a host that wants to.
-    pub fn deliver_nmi(&mut self) -> Result<(), Shutdown> {
+    /// `State::nmi_blocked` is set.
+    pub(crate) fn deliver_nmi(&mut self) -> Result<(), Shutdown> {
         self.state.nmi_blocked = true;
         self.deliver(Event { vector: vector::NMI, code: None, source: Source::External })
     }

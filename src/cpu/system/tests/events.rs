@@ -235,10 +235,13 @@ fn single_step_traps_after_the_instruction_but_not_after_int() {
 #[test]
 fn nmi_is_blocked_until_iret() {
     let mut m = Machine::protected();
-    m.cpu.deliver_nmi().unwrap();
-    assert!(m.cpu.state.nmi_blocked);
-    assert_eq!(m.cpu.rip, handler(2));
+    m.bus.nmi = true;
+    m.run(&[0x90], 1);
+    assert!(m.cpu.state.nmi_blocked && !m.bus.nmi);
+    assert_eq!(m.cpu.rip, handler(2) + 1);
+    m.bus.nmi = true;
     m.run(&[0xcf], 1);
+    assert!(m.bus.nmi, "the second one waits");
     assert!(!m.cpu.state.nmi_blocked);
     assert_eq!(m.cpu.rip, CODE);
 }

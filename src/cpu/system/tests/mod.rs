@@ -53,6 +53,7 @@ pub struct TestBus {
     pub written: Vec<(u16, u8, u32, u64)>,
     pub reads: u32,
     pub priority: u8,
+    pub nmi: bool,
 }
 
 impl Bus for TestBus {
@@ -72,6 +73,9 @@ impl Bus for TestBus {
     }
     fn acknowledge_interrupt(&mut self, _: u64) -> Option<u8> {
         None
+    }
+    fn take_nmi(&mut self) -> bool {
+        std::mem::take(&mut self.nmi)
     }
     fn stop_requested(&self) -> bool {
         false

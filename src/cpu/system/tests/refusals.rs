@@ -17,6 +17,10 @@ impl Numbers {
     fn below(&mut self, n: u64) -> u64 {
         (self.next() >> 11) % n
     }
+    /// One of the first `n` selectors, with any RPL.
+    fn selector(&mut self, n: u64) -> u64 {
+        self.below(n) * 8 + self.below(4)
+    }
 }
 
 /// Instructions without a memory operand, with room for a selector where they have one.
@@ -85,11 +89,11 @@ fn a_refused_instruction_leaves_every_register_as_it_was() {
             m.bytes(at, &[n.next() as u8]);
         }
         for i in 0..6 {
-            let value = if n.below(3) == 0 { n.next() } else { n.below(20) * 8 | n.below(4) };
+            let value = if n.below(3) == 0 { n.next() } else { n.selector(20) };
             m.put(STACK + i * 4, value as u32);
         }
-        m.put(TSS + 8, (n.below(20) * 8 | n.below(4)) as u32);
-        m.cpu.regs[gpr::RAX] = n.below(24) * 8 | n.below(4) | if n.below(4) == 0 { n.next() & 0xffff_ffff } else { 0 };
+        m.put(TSS + 8, n.selector(20) as u32);
+        m.cpu.regs[gpr::RAX] = n.selector(24) | if n.below(4) == 0 { n.next() & 0xffff_ffff } else { 0 };
 
         let code = CODES[n.below(CODES.len() as u64) as usize];
         let insn = Decoder::new(32, code, DecoderOptions::NONE).decode();
