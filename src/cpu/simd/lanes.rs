@@ -25,6 +25,8 @@ macro_rules! lanes {
     ($($name:ident = [$t:ty; $n:literal];)*) => {$(
         #[doc = concat!(stringify!($n), " lanes of ", stringify!($t), ".")]
         pub type $name = [$t; $n];
+        // For bytes there is a safe way; the macro takes the one that all widths have.
+        #[allow(unnecessary_transmutes)]
         impl Lanes for $name {
             type Lane = $t;
             #[inline(always)]
@@ -137,17 +139,28 @@ pub fn packed<F: Packed>(insn: &Instruction) -> Slow {
         (true, _) => mm_by_immediate::<F>,
     }
 }
-/// The function of an XMM instruction whose memory operand has `BYTES` bytes.
-pub fn from_part<F: Packed, const BYTES: usize>(insn: &Instruction) -> Slow {
+fn from_part<F: Packed, const BYTES: usize>(insn: &Instruction) -> Slow {
     match insn.op_kind(1) {
         OpKind::Memory => xmm_from_part::<F, BYTES, true>,
         _ => xmm_from_part::<F, BYTES, false>,
     }
 }
+/// The function of an XMM instruction whose memory operand has 8 bytes.
+pub fn from_8_bytes<F: Packed>(insn: &Instruction) -> Slow {
+    from_part::<F, 8>(insn)
+}
+/// The function of an XMM instruction whose memory operand has 4 bytes.
+pub fn from_4_bytes<F: Packed>(insn: &Instruction) -> Slow {
+    from_part::<F, 4>(insn)
+}
+/// The function of an XMM instruction whose memory operand has 2 bytes.
+pub fn from_2_bytes<F: Packed>(insn: &Instruction) -> Slow {
+    from_part::<F, 2>(insn)
+}
 
 /// Names instructions (mnemonic, other mnemonics of the same meaning) by what they compute, and makes `select`.
 macro_rules! instructions {
-    ($($how:ident $(::<$bytes:literal>)?: { $($name:ident $(| $alias:ident)* ($a:pat, $b:pat, $i:pat, $n:ident) = $body:expr;)* })*) => {
+    ($($how:ident: { $($name:ident $(| $alias:ident)* ($a:pat, $b:pat, $i:pat, $n:ident) = $body:expr;)* })*) => {
         mod named {$($(
             pub struct $name;
         )*)*}
@@ -163,7 +176,7 @@ macro_rules! instructions {
         pub fn select(insn: &iced_x86::Instruction) -> Option<$crate::cpu::op::Slow> {
             Some(match insn.mnemonic() {
                 $($(iced_x86::Mnemonic::$name $(| iced_x86::Mnemonic::$alias)* =>
-                    $crate::cpu::simd::lanes::$how::<named::$name $(, $bytes)?>(insn),)*)*
+                    $crate::cpu::simd::lanes::$how::<named::$name>(insn),)*)*
                 _ => return None,
             })
         }

@@ -162,7 +162,7 @@ instructions! {
         Blendps(a, b, mask, N) = blend!(U32, a, b, mask);
         Blendpd(a, b, mask, N) = blend!(U64, a, b, mask);
     }
-    from_part::<8>: {
+    from_8_bytes: {
         Pmovzxbw(_, b, _, N) = widen!(U8 => U16, b);
         Pmovzxwd(_, b, _, N) = widen!(U16 => U32, b);
         Pmovzxdq(_, b, _, N) = widen!(U32 => U64, b);
@@ -170,13 +170,13 @@ instructions! {
         Pmovsxwd(_, b, _, N) = widen!(I16 => I32, b);
         Pmovsxdq(_, b, _, N) = widen!(I32 => I64, b);
     }
-    from_part::<4>: {
+    from_4_bytes: {
         Pmovzxbd(_, b, _, N) = widen!(U8 => U32, b);
         Pmovzxwq(_, b, _, N) = widen!(U16 => U64, b);
         Pmovsxbd(_, b, _, N) = widen!(I8 => I32, b);
         Pmovsxwq(_, b, _, N) = widen!(I16 => I64, b);
     }
-    from_part::<2>: {
+    from_2_bytes: {
         Pmovzxbq(_, b, _, N) = widen!(U8 => U64, b);
         Pmovsxbq(_, b, _, N) = widen!(I8 => I64, b);
     }

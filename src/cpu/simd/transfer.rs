@@ -111,7 +111,7 @@ fn movmskps(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
 }
 fn movmskpd(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
     let v = cpu.x(op.src);
-    cpu.set_reg(op.dst, (v >> 63) as u32 & 1 | (v >> 127) as u32 << 1);
+    cpu.set_reg(op.dst, (v >> 63) as u32 & 1 | ((v >> 127) as u32) << 1);
     Ok(())
 }
 
