@@ -54,3 +54,15 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::accumulate;
+
+    #[test]
+    fn digits_give_the_check_value_of_castagnoli() {
+        let digits = *b"12345678";
+        let crc = accumulate(!0, u64::from_le_bytes(digits), 8);
+        assert_eq!(!accumulate(crc, u64::from(b'9'), 1), 0xe306_9283);
+    }
+}

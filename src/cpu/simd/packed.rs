@@ -13,7 +13,15 @@ macro_rules! compare {
 /// The first lane with the sign of the second: negated, zero or kept.
 macro_rules! sign {
     ($v:ty, $a:expr, $b:expr) => {
-        zip::<$v>($a, $b, |x, s| if s < 0 { x.wrapping_neg() } else if s == 0 { 0 } else { x })
+        zip::<$v>($a, $b, |x, s| {
+            if s < 0 {
+                x.wrapping_neg()
+            } else if s == 0 {
+                0
+            } else {
+                x
+            }
+        })
     };
 }
 

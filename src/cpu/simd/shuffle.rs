@@ -112,7 +112,8 @@ fn align(a: u128, b: u128, at: u8, n: usize) -> u128 {
     let bits = 8 * u32::from(at);
     let width = 8 * n as u32;
     let low = b.checked_shr(bits).unwrap_or(0);
-    let high = if bits < width { a.checked_shl(width - bits).unwrap_or(0) } else { a.checked_shr(bits - width).unwrap_or(0) };
+    let high =
+        if bits < width { a.checked_shl(width - bits).unwrap_or(0) } else { a.checked_shr(bits - width).unwrap_or(0) };
     low | high
 }
 /// Eight sums of four absolute differences: a moving window of `a` against one block of `b` (MPSADBW).

@@ -176,3 +176,33 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
         _ => return None,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Text, compare, index};
+
+    fn text(s: &[u8]) -> Text {
+        let mut bytes = [0; 16];
+        bytes[..s.len()].copy_from_slice(s);
+        Text::implicit(u128::from_le_bytes(bytes), 0)
+    }
+    fn found(set: &[u8], in_text: &[u8], control: u8) -> u32 {
+        index(compare(&text(set), &text(in_text), control).0, control)
+    }
+
+    #[test]
+    fn the_four_aggregations_find_what_they_are_made_for() {
+        assert_eq!(found(b"xyc", b"abcd", 0x00), 2, "any of a set");
+        assert_eq!(found(b"09", b"ab7d", 0x04), 2, "a range");
+        assert_eq!(found(b"abXd", b"abcd", 0x18), 2, "the first difference");
+        assert_eq!(found(b"cd", b"abcd", 0x0c), 2, "a substring");
+        assert_eq!(found(b"pqr", b"0123456789abcdpq", 0x0c), 14, "a substring that the register cuts off");
+        assert_eq!(found(b"zz", b"abcd", 0x0c), 16, "nothing");
+    }
+
+    #[test]
+    fn masked_negation_leaves_lanes_past_the_text_alone() {
+        assert_eq!(compare(&text(b"ab"), &text(b"abcd"), 0x30).0, 0b1100);
+        assert_eq!(compare(&text(b"ab"), &text(b"abcd"), 0x10).0, 0b1111_1111_1111_1100);
+    }
+}

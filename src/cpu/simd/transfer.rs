@@ -124,8 +124,10 @@ fn ptest<const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(),
     cpu.flags = Flags::from_bits(zf | cf);
     Ok(())
 }
+/// TOP becomes 0 as by other MMX instructions; the host does so too.
 fn emms(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<(), Stop> {
     cpu.before_mmx()?;
+    cpu.x87.enter_mmx();
     cpu.x87.emms();
     Ok(())
 }
