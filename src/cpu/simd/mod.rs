@@ -2,6 +2,7 @@
 
 mod blend;
 mod crc;
+mod host;
 mod lanes;
 mod moves;
 mod operand;
