@@ -2,6 +2,9 @@
 //!
 //! Each line is one instruction: `Name | SameMeaning (first, second, immediate, bytes) = new first operand`.
 
+// Lanes of both operands and of the result go by one index.
+#![allow(clippy::needless_range_loop)]
+
 use super::host::host;
 use super::lanes::{I8, I16, I32, I64, Lanes, U8, U16, U32, U64, instructions, map, zip};
 
@@ -127,7 +130,7 @@ instructions! {
         Pmulld(a, b, _, N) = zip::<U32>(a, b, u32::wrapping_mul);
         Pmulhw(a, b, _, N) = host!(_mm_mulhi_epi16, a, b, zip::<I16>(a, b, |x, y| ((i32::from(x) * i32::from(y)) >> 16) as i16));
         Pmulhuw(a, b, _, N) = host!(_mm_mulhi_epu16, a, b, zip::<U16>(a, b, |x, y| ((u32::from(x) * u32::from(y)) >> 16) as u16));
-        Pmulhrsw(a, b, _, N) = zip::<I16>(a, b, |x, y| (((i32::from(x) * i32::from(y) >> 14) + 1) >> 1) as i16);
+        Pmulhrsw(a, b, _, N) = zip::<I16>(a, b, |x, y| ((((i32::from(x) * i32::from(y)) >> 14) + 1) >> 1) as i16);
         Pmuludq(a, b, _, N) = host!(_mm_mul_epu32, a, b, zip::<U64>(a, b, |x, y| u64::from(x as u32) * u64::from(y as u32)));
         Pmuldq(a, b, _, N) = zip::<I64>(a, b, |x, y| i64::from(x as i32) * i64::from(y as i32));
         Pmaddwd(a, b, _, N) = host!(_mm_madd_epi16, a, b, multiply_add_words(a, b));

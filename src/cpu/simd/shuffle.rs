@@ -2,6 +2,9 @@
 //!
 //! Each line is one instruction: `Name | SameMeaning (first, second, immediate, bytes) = new first operand`.
 
+// Lanes of both operands and of the result go by one index.
+#![allow(clippy::needless_range_loop)]
+
 use super::host::host;
 use super::lanes::{I8, I16, I32, I64, Lanes, U8, U16, U32, U64, instructions};
 
