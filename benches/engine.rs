@@ -112,8 +112,8 @@ fn one_page(a: &mut CodeAssembler) -> Result<(), IcedError> {
 fn scattered(a: &mut CodeAssembler) -> Result<(), IcedError> {
     let mut again = a.create_label();
     a.set_label(&mut again)?;
-    a.imul_3(rcx, rcx, 0x343f_d05)?;
-    a.add(rcx, 0x269e_c3)?;
+    a.imul_3(rcx, rcx, 0x0343_fd05)?;
+    a.add(rcx, 0x0026_9ec3)?;
     a.mov(eax, ecx)?;
     a.and(eax, (DATA_BYTES - 8) as i32)?;
     a.add(rdx, qword_ptr(rdi + rax))?;

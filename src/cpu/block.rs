@@ -118,6 +118,7 @@ pub struct BlockCache {
     pub jumps: Vec<Jump>,
     epoch: u64,
     ops: usize,
+    #[expect(clippy::vec_box, reason = "a killed block may be running: it must not move")]
     dead: Vec<Box<Block>>,
     /// Most instructions in a block.
     pub longest: usize,

@@ -68,7 +68,7 @@ pub(crate) unsafe fn chain(cpu: &mut Cpu, rip: u64) -> *const Op {
 }
 
 /// The end of a block that does not end in a branch: goes on behind its last instruction.
-pub unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: this is the last op of the running block.
     unsafe { chain(cpu, cpu.regs[gpr::BLOCK].wrapping_add((*op).imm) & cpu.rip_mask()) }
 }
@@ -85,7 +85,7 @@ unsafe fn call_slow(cpu: &mut Cpu, op: *const Op) -> Result<(), Stop> {
 }
 
 /// A [`Slow`] instruction in the middle of a block: it does not change control flow or mode.
-pub unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: as `call_slow`; an op follows.
     unsafe {
         match call_slow(cpu, op) {
@@ -96,7 +96,7 @@ pub unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
 }
 
 /// A [`Slow`] instruction that ends its block and goes back to the run loop.
-pub unsafe extern "C" fn slow_last(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn slow_last(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: as `call_slow`.
     unsafe {
         match call_slow(cpu, op) {
