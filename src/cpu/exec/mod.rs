@@ -69,7 +69,8 @@ pub(crate) unsafe fn chain(cpu: &mut Cpu, rip: u64) -> *const Op {
 
 /// Where a direct branch went before: the ops that follow a branch op in its block are these two words twice, for
 /// the taken and the other way. A link is valid while its key is the current one. Links stay inside one page, because
-/// the same physical block may run at another linear address, where only the page it is in is sure to be the same.
+/// the same physical block may run at another linear address, where only the page it is in is sure to be the same; for
+/// the same reason none leads to an instruction that straddles two pages.
 #[repr(C)]
 pub(crate) struct Link {
     /// `Cpu::fetch_key` when it was made.
@@ -121,11 +122,20 @@ unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
     unsafe {
         let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];
         let is_near = (rip ^ cpu.regs[gpr::BLOCK]) < crate::cpu::phys::PAGE;
-        if is_near && jump.rip == rip && jump.key == cpu.fetch_key {
+        if is_near && jump.rip == rip && jump.key == cpu.fetch_key && is_in_one_page(jump.header) {
             link.write(Link { key: jump.key, header: jump.header });
         }
         chain(cpu, rip)
     }
+}
+
+/// False for an instruction that straddles two pages: at another linear address the second page may be another.
+///
+/// # Safety
+/// `header` is the header of a live block.
+unsafe fn is_in_one_page(header: *const Op) -> bool {
+    // SAFETY: a header's `imm` is the address of its block.
+    unsafe { (*((*header).imm as *const super::block::Block)).pages.1.is_none() }
 }
 
 /// The end of a block that does not end in a branch: goes on behind its last instruction.
