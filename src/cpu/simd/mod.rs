@@ -2,6 +2,7 @@
 
 mod blend;
 mod crc;
+mod float;
 mod lanes;
 mod moves;
 mod operand;
@@ -26,4 +27,5 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
         .or_else(|| transfer::select(insn))
         .or_else(|| text::select(insn))
         .or_else(|| crc::select(insn))
+        .or_else(|| float::select(insn))
 }
