@@ -195,7 +195,7 @@ impl Cpu {
         }
     }
     fn check_address(&mut self, class: Class, la: u64, segment: u8, len: usize) -> Result<(), Stop> {
-        if class == Class::Checked && len.is_power_of_two() && len <= 8 && la % len as u64 != 0 {
+        if class == Class::Checked && len.is_power_of_two() && len <= 8 && !la.is_multiple_of(len as u64) {
             return self.fault(Fault::ac());
         }
         if self.is_64bit() && !(is_canonical(la) && is_canonical(la.wrapping_add(len as u64 - 1))) {
@@ -218,7 +218,7 @@ impl Cpu {
     }
     #[inline(always)]
     pub(crate) fn slot(&self, byte_offset: u8) -> u64 {
-        debug_assert!(usize::from(byte_offset) / 8 < self.regs.len() && byte_offset % 8 == 0);
+        debug_assert!(usize::from(byte_offset) / 8 < self.regs.len() && byte_offset.is_multiple_of(8));
         // SAFETY: decode only makes slots inside the register array.
         unsafe { *self.regs.as_ptr().byte_add(byte_offset as usize) }
     }
@@ -327,7 +327,7 @@ fn pieces(gpa: u64, len: usize) -> impl Iterator<Item = (u64, u8)> {
             return None;
         }
         let mut size = 8;
-        while at % size != 0 || at + size > end {
+        while !at.is_multiple_of(size) || at + size > end {
             size /= 2;
         }
         let piece = (at, size as u8);

@@ -134,6 +134,7 @@ pub struct BlockCache {
     /// Numbers of the lower and of the upper half, by TLB bank.
     numbers: [[u64; 2]; BANKS],
     ops: usize,
+    #[expect(clippy::vec_box, reason = "a killed block may be running: it must not move")]
     dead: Vec<Box<Block>>,
     /// Most instructions in a block.
     pub longest: usize,

@@ -115,7 +115,7 @@ impl Cpu {
         let entry = *self.tlb.entry(class, la);
         if (if is_write { entry.write } else { entry.read }) == tag {
             let index = self.tlb.page_index(class, la);
-            return Ok(self.phys.page_address(index) | la % PAGE);
+            return Ok(self.phys.page_address(index) | (la % PAGE));
         }
         self.translate_slow(class, la, if is_write { Access::Write } else { Access::Read })
     }
@@ -127,7 +127,7 @@ impl Cpu {
         let entry = *self.tlb.entry(class, la);
         if entry.fetch == la & !(PAGE - 1) {
             let index = self.tlb.page_index(class, la);
-            return Ok(self.phys.page_address(index) | la % PAGE);
+            return Ok(self.phys.page_address(index) | (la % PAGE));
         }
         self.translate_slow(class, la, Access::Fetch)
     }

@@ -31,7 +31,7 @@ pub enum RamError {
 impl Ram {
     /// RAM of zeros: the first 3 GiB at address 0, what is above at 4 GiB.
     pub fn new(bytes: u64) -> Result<Ram, RamError> {
-        if bytes % PAGE != 0 || !(1 << 20..=64 << 30).contains(&bytes) {
+        if !bytes.is_multiple_of(PAGE) || !(1 << 20..=64 << 30).contains(&bytes) {
             return Err(RamError::Size { bytes });
         }
         let low = bytes.min(LOW_LIMIT);

@@ -1,7 +1,7 @@
 //! Replay: a machine made from a recording, driven through its Inputs, compared with its Digests and Outputs.
 
 use super::{COUNTING_RULE, CPU_MODEL, CPU_MODEL_VERSION, Error, MACHINE, deliver, reason};
-use crate::cpu::block::Geometry;
+use crate::machine::Geometry;
 use crate::machine::boot::BootPlan;
 use crate::machine::digest::Hash;
 use crate::machine::transcript::Sent;

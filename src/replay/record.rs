@@ -5,7 +5,7 @@
 
 use super::console::{Console, Typed};
 use super::{COUNTING_RULE, CPU_MODEL, CPU_MODEL_VERSION, Error, MACHINE, deliver, next_digest, reason};
-use crate::cpu::block::Geometry;
+use crate::machine::Geometry;
 use crate::machine::boot::{BootPlan, GuestImage, detect};
 use crate::machine::digest::Hash;
 use crate::machine::{Exit, Machine, MachineError, MachinePlan};

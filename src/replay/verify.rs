@@ -3,7 +3,7 @@
 
 use super::Error;
 use super::player::{Difference, Player, Step};
-use crate::cpu::block::Geometry;
+use crate::machine::Geometry;
 use crate::machine::Machine;
 use crate::machine::digest::Hash;
 use crate::moment::Moment;

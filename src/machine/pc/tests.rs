@@ -1,3 +1,5 @@
+//! The board as a guest drives it: routing, timers, exits, saving.
+
 use super::ports::{DEBUG_EXIT_PORT, PROGRAM_STATUS_PORT, RESET_PORT};
 use super::*;
 use crate::cpu::bus::Bus;

@@ -1,3 +1,5 @@
+//! The keyboard controller and what is plugged into it.
+
 use super::*;
 
 /// A controller with a clock that moves on as the test waits.

@@ -1,3 +1,5 @@
+//! The I/O APIC: edge and level entries, remote IRR.
+
 use super::*;
 
 fn set_entry(ioapic: &mut Ioapic, pin: u8, low: u32) {

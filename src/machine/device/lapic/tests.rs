@@ -1,3 +1,5 @@
+//! The local APIC: priorities, the timer, IPIs, error status.
+
 use super::*;
 
 const EOI: u16 = 0x0b0;

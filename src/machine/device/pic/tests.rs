@@ -1,3 +1,5 @@
+//! The 8259 pair: nesting, rotation, spurious interrupts.
+
 use super::*;
 
 fn initialised() -> Pic {

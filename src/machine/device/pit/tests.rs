@@ -1,3 +1,5 @@
+//! The 8254: modes, latches, gates and the time of its edges.
+
 use super::*;
 
 /// A nanosecond inside input clock `clock`.

@@ -1,3 +1,5 @@
+//! The CMOS clock: calendar, alarm, periodic and update interrupts.
+
 use super::*;
 
 const S: u64 = NS_PER_SECOND;

@@ -1,3 +1,5 @@
+//! The 16550: FIFOs, interrupt priorities, loopback.
+
 use super::*;
 
 fn interrupting() -> Uart {
