@@ -277,6 +277,7 @@ impl Builder {
             Code::Popad => stack::popa::<u32>,
             Code::Cmpxchg8b_m64 => cmpxchg8b,
             Code::Cmpxchg16b_m128 => cmpxchg16b,
+            Code::Clflush_m8 => clflush,
             _ => return None,
         })
     }
@@ -339,7 +340,7 @@ impl Builder {
             }
             M::Xlatb => data::xlat,
             M::Nop | M::Reservednop | M::Pause | M::Endbr64 | M::Endbr32 | M::Lfence | M::Mfence | M::Sfence | M::Rdsspd | M::Rdsspq => data::nop,
-            M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchw | M::Prefetch | M::Prefetchwt1 | M::Clflush => data::nop,
+            M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchw | M::Prefetch | M::Prefetchwt1 => data::nop,
             M::Shl | M::Sal => self.shift::<shift::Shl>(op, insn, bytes, memory),
             M::Shr => self.shift::<shift::Shr>(op, insn, bytes, memory),
             M::Sar => self.shift::<shift::Sar>(op, insn, bytes, memory),
@@ -529,6 +530,11 @@ fn undefined(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<(), Stop> {
     cpu.fault(Fault::ud())
 }
 
+/// Nothing to flush, but the address is checked like a byte load's (SDM vol. 2, CLFLUSH).
+fn clflush(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
+    let la = cpu.operand_address(op, 1, false)?;
+    cpu.probe_read(la, op.seg)
+}
 fn cmpxchg8b(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
     let la = cpu.operand_address(op, 8, true)?;
     cpu.probe_write(la, op.seg, 8)?;
@@ -701,7 +707,7 @@ fn counter_bytes(code: Code) -> u8 {
 /// True for the x87 unit's instructions, FWAIT among them.
 pub(super) fn is_x87(insn: &Instruction) -> bool {
     use CpuidFeature::{FPU, FPU287, FPU387};
-    insn.mnemonic() == Mnemonic::Fisttp || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
+    matches!(insn.mnemonic(), Mnemonic::Fisttp | Mnemonic::Wait) || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
 }
 
 /// The instruction set extensions of the model, `reenact-x86-64-v2`.

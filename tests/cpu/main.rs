@@ -1,7 +1,8 @@
 //! The differential CPU test: random instructions on the host CPU against the CPU engine.
 //!
-//! Environment: `REENACT_CPU_CASES` (number of cases, default 200000), `REENACT_CPU_SEED`, and `REENACT_CPU_CASE` (one line
-//! printed by a failing run, to run it alone). Runs on x86-64 Linux only.
+//! Environment: `REENACT_CPU_CASES` (number of cases, default 200000), `REENACT_CPU_SEED`, `REENACT_CPU_CASE` (one line
+//! printed by a failing run, to run it alone), and `REENACT_CPU_SKIP` (mnemonics or CPUID features to leave out, as in
+//! `fsin,sse4_2`). Runs on x86-64 Linux only.
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod interpreter;

@@ -234,6 +234,7 @@ fn planted_defect_is_found_and_shrunk_to_its_instruction() {
         seed: 7,
         cases: 3000,
         only: None,
+        skip: Vec::new(),
     };
     let mut host = Defective(native.clone(), false);
     differential(

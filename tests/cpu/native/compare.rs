@@ -8,7 +8,7 @@ use iced_x86::{Decoder, DecoderOptions, Instruction};
 
 use super::case::{Bytes, Case, DATA_BASE, End, Fault, FxImage, Outcome, Retires, State};
 use super::generate::operand_address;
-use super::masks::{Mask, Masks, Taint, Tolerance, settled};
+use super::masks::{Mask, Masks, Taint, Tolerance, moves_image, settled};
 
 /// Names of the general registers by hardware number.
 pub const GPR_NAMES: [&str; 16] = [
@@ -54,8 +54,13 @@ pub fn compare(
         mask.rflags &= !settled(only, &case.before, &native.state);
     }
     let mut lines = Vec::new();
-    compare_end(native, engine, &mut lines);
-    compare_registers(&native.state, &engine.state, &mask, &mut lines);
+    let is_image = code.iter().any(|one| moves_image(one.code()));
+    compare_end(native, engine, is_image, &mut lines);
+    let open_half = match code.as_slice() {
+        [only] => masks.open_upper_half(only, &native.state),
+        _ => None,
+    };
+    compare_registers(&native.state, &engine.state, &mask, open_half, &mut lines);
     compare_fx(&native.state.fx, &engine.state.fx, &mask, &mut lines);
     compare_memory(case, &code, native, engine, &mask, &mut lines);
     if lines.is_empty() {
@@ -98,20 +103,24 @@ fn join(code: &[Instruction], masks: &Masks, has_ended: bool) -> Mask {
     joined
 }
 
-/// The kernel hides which of its pages exist by always reporting a protection violation for its half.
-fn visible(fault: Fault) -> Fault {
-    match fault.address {
-        Some(address) if fault.vector == PAGE_FAULT && address >> 47 != 0 => Fault {
-            error: fault.error & !PROTECTION_VIOLATION,
-            ..fault
-        },
-        _ => fault,
+/// The kernel hides which of its pages exist by always reporting a protection violation for its half. Of a fault inside
+/// an FPU image only the page is defined.
+fn visible(fault: Fault, is_image: bool) -> Fault {
+    let hidden = match fault.address {
+        Some(address) if fault.vector == PAGE_FAULT && address >> 47 != 0 => PROTECTION_VIOLATION,
+        _ => 0,
+    };
+    let granule = if is_image { !0xFFF } else { u64::MAX };
+    Fault {
+        error: fault.error & !hidden,
+        address: fault.address.map(|address| address & granule),
+        ..fault
     }
 }
 
-fn compare_end(native: &Outcome, engine: &Outcome, lines: &mut Vec<String>) {
+fn compare_end(native: &Outcome, engine: &Outcome, is_image: bool, lines: &mut Vec<String>) {
     let same = match (native.end, engine.end) {
-        (End::Fault(a), End::Fault(b)) => visible(a) == visible(b),
+        (End::Fault(a), End::Fault(b)) => visible(a, is_image) == visible(b, is_image),
         (a, b) => a == b,
     };
     if !same {
@@ -142,9 +151,17 @@ fn describe(end: End) -> String {
     }
 }
 
-fn compare_registers(native: &State, engine: &State, mask: &Mask, lines: &mut Vec<String>) {
-    for (name, (a, b)) in GPR_NAMES.iter().zip(native.gpr.iter().zip(&engine.gpr)) {
-        if a != b {
+fn compare_registers(
+    native: &State,
+    engine: &State,
+    mask: &Mask,
+    open_half: Option<usize>,
+    lines: &mut Vec<String>,
+) {
+    for (n, name) in GPR_NAMES.iter().enumerate() {
+        let (a, b) = (native.gpr[n], engine.gpr[n]);
+        let differing = if open_half == Some(n) { (a ^ b) << 32 } else { a ^ b };
+        if differing != 0 {
             lines.push(format!("{name}: native {a:016x}, engine {b:016x}"));
         }
     }

@@ -1,11 +1,12 @@
 //! The differential run: case after case on the host and on an engine, failures shrunk and counted by instruction.
 //!
-//! Environment: `REENACT_CPU_CASES`, `REENACT_CPU_SEED`, `REENACT_CPU_CASE` (one printed line, run alone).
+//! Environment: `REENACT_CPU_CASES`, `REENACT_CPU_SEED`, `REENACT_CPU_CASE` (one printed line, run alone),
+//! `REENACT_CPU_SKIP` (comma-separated mnemonics or CPUID features in iced's spelling; cases with one are left out).
 
 use std::collections::BTreeMap;
 
 use super::case::Case;
-use super::compare::compare;
+use super::compare::{compare, instructions};
 use super::engine::Engine;
 use super::generate::Generator;
 use super::line;
@@ -23,6 +24,8 @@ pub struct Plan {
     pub cases: u64,
     /// A single case to run instead of generated ones.
     pub only: Option<Case>,
+    /// Mnemonics and features, in lower case, whose cases are left out.
+    pub skip: Vec<String>,
 }
 
 impl Plan {
@@ -42,11 +45,27 @@ impl Plan {
                 panic!("REENACT_CPU_CASE is not a case line; paste one that a run printed")
             })
         });
+        let skip = std::env::var("REENACT_CPU_SKIP").unwrap_or_default();
         Plan {
+            skip: skip
+                .split(',')
+                .filter(|name| !name.is_empty())
+                .map(str::to_lowercase)
+                .collect(),
             seed: number("REENACT_CPU_SEED", DEFAULT_SEED),
             cases: number("REENACT_CPU_CASES", DEFAULT_CASES),
             only,
         }
+    }
+
+    fn skips(&self, case: &Case) -> bool {
+        let is_listed = |name: String| self.skip.contains(&name.to_lowercase());
+        !self.skip.is_empty()
+            && instructions(case).iter().any(|one| {
+                let mut features = one.cpuid_features().iter();
+                is_listed(format!("{:?}", one.mnemonic()))
+                    || features.any(|feature| is_listed(format!("{feature:?}")))
+            })
     }
 }
 
@@ -92,7 +111,10 @@ pub fn differential(
     }
     let mut generator = Generator::new(plan.seed, masks);
     for number in 0..plan.cases {
-        judge(&generator.case(number), native, engine, masks, &mut report);
+        let case = generator.case(number);
+        if !plan.skips(&case) {
+            judge(&case, native, engine, masks, &mut report);
+        }
     }
     report
 }

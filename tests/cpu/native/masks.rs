@@ -2,7 +2,8 @@
 //! approximations by design.
 //!
 //! Invariant: a flag is only ignored when the architecture leaves it undefined *and* the probe saw the host depart from
-//! the model's rule, or when no rule is documented.
+//! the model's rule, or when no rule is documented. Where the manuals of Intel and AMD disagree the model follows Intel's,
+//! and what the probe saw the host do otherwise is ignored too.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -60,6 +61,10 @@ pub type Form = (M, u32);
 pub struct Masks {
     /// RFLAGS bits in which the host departs from the model, for every form that has a documented rule.
     pub measured: BTreeMap<Form, u64>,
+    /// x87 status bits that Intel's manual defines and the host leaves differently.
+    pub status: BTreeMap<M, u16>,
+    /// The host does not write the destination of a CMPXCHG that fails, so that a 32-bit register keeps its upper half.
+    pub failed_cmpxchg_keeps_upper_half: bool,
 }
 
 impl Masks {
@@ -67,7 +72,7 @@ impl Masks {
     pub fn of(&self, code: Code) -> Mask {
         Mask {
             rflags: self.departures(code),
-            fsw: undefined_status(code),
+            fsw: undefined_status(code) | self.status.get(&code.mnemonic()).copied().unwrap_or(0),
             tolerance: tolerance(code),
             memory: open_memory(code),
         }
@@ -84,7 +89,17 @@ impl Masks {
 
     /// Whether a form can stand in a block: its values are compared to the last bit, and flags can be tracked.
     pub fn is_composable(&self, code: Code) -> bool {
-        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty()
+        let keeps_half = self.failed_cmpxchg_keeps_upper_half && code == Code::Cmpxchg_rm32_r32;
+        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty() && !keeps_half
+    }
+
+    /// The general register whose upper half is not compared after a single instruction.
+    pub fn open_upper_half(&self, instruction: &Instruction, after: &State) -> Option<usize> {
+        let is_open = self.failed_cmpxchg_keeps_upper_half
+            && instruction.code() == Code::Cmpxchg_rm32_r32
+            && instruction.op0_kind() == OpKind::Register
+            && after.rflags & ZF == 0;
+        is_open.then(|| instruction.op0_register().number())
     }
 }
 
@@ -119,6 +134,15 @@ fn writes_flags_by_count(code: Code) -> bool {
     by_count.contains(&code.mnemonic()) || example(code).is_string_instruction()
 }
 
+/// Forms that load or store a whole FPU image: in which order they touch its bytes is up to the processor.
+pub fn moves_image(code: Code) -> bool {
+    use M::{Fldenv, Fnsave, Fnstenv, Frstor, Fxrstor, Fxrstor64, Fxsave, Fxsave64};
+    let images = [
+        Fldenv, Fnsave, Fnstenv, Frstor, Fxrstor, Fxrstor64, Fxsave, Fxsave64,
+    ];
+    images.contains(&code.mnemonic())
+}
+
 /// BSF and BSR.
 fn is_bit_scan(code: Code) -> bool {
     matches!(code.mnemonic(), M::Bsf | M::Bsr)
@@ -146,10 +170,12 @@ pub fn settled(instruction: &Instruction, before: &State, after: &State) -> u64 
     }
 }
 
-/// An instruction of the form without operands, for asking iced about the form.
+/// An instruction of the form without operands, for asking iced about the form. Its count is 2: iced answers for a shift
+/// by an immediate count according to that count, and 0 or 1 leave fewer flags undefined.
 fn example(code: Code) -> Instruction {
     let mut instruction = Instruction::default();
     instruction.set_code(code);
+    instruction.set_immediate8(2);
     instruction
 }
 
@@ -200,6 +226,7 @@ fn undefined_status(code: Code) -> u16 {
         | M::Ficom
         | M::Ficomp
         | M::Ftst => 0,
+        M::Fcomi | M::Fcomip | M::Fucomi | M::Fucomip => 0,
         M::Fxam | M::Fprem | M::Fprem1 => 0,
         M::Fldenv
         | M::Frstor

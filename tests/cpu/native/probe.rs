@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use iced_x86::{Code, Encoder, Instruction, OpCodeOperandKind as K, Register};
+use iced_x86::{Code, Encoder, Instruction, Mnemonic, OpCodeOperandKind as K, Register};
 
 use super::case::{AF, CF, CODE_BASE, Case, End, FLAGS, OF, PF, RAX, RBX, RCX, RDX, SF, ZF};
 use super::engine::Engine;
@@ -417,5 +417,39 @@ pub fn measure(engine: &mut dyn Engine) -> Masks {
                 .or_default() |= departures(engine, *rule, code);
         }
     }
-    Masks { measured }
+    Masks {
+        measured,
+        status: fcomi_departures(engine),
+        failed_cmpxchg_keeps_upper_half: failed_cmpxchg_keeps_upper_half(engine),
+    }
+}
+
+/// FCOMI and its kin set C1 to 0 by Intel's manual; AMD's leaves it alone.
+fn fcomi_departures(engine: &mut dyn Engine) -> BTreeMap<Mnemonic, u16> {
+    const C1: u16 = 1 << 9;
+    // With ST(1).
+    let forms = [
+        (Mnemonic::Fcomi, [0xDB, 0xF1]),
+        (Mnemonic::Fcomip, [0xDF, 0xF1]),
+        (Mnemonic::Fucomi, [0xDB, 0xE9]),
+        (Mnemonic::Fucomip, [0xDF, 0xE9]),
+    ];
+    let found = forms.map(|(mnemonic, code)| {
+        let mut case = Case::of_code(&code, 1);
+        case.before.fx.set_fsw(C1);
+        case.before.fx.set_ftw(0xFF);
+        let after = engine.run(&case);
+        assert_eq!(after.end, End::Reached, "the probe of {mnemonic:?} faulted");
+        (mnemonic, after.state.fx.fsw() & C1)
+    });
+    found.into_iter().filter(|(_, status)| *status != 0).collect()
+}
+
+/// CMPXCHG r32, r32 writes its destination in any case by Intel's manual, which clears the upper half.
+fn failed_cmpxchg_keeps_upper_half(engine: &mut dyn Engine) -> bool {
+    let mut case = Case::of_code(&[0x0F, 0xB1, 0xCB], 1); // cmpxchg ebx, ecx
+    case.before.gpr[RBX] = 5 << 32 | 5;
+    let after = engine.run(&case);
+    assert_eq!(after.end, End::Reached, "the probe of CMPXCHG faulted");
+    after.state.gpr[RBX] >> 32 != 0
 }
