@@ -2,8 +2,10 @@
 //!
 //! The rooms and the arrows between them are described in `docs/architecture.md`.
 
+pub mod cli;
 pub mod cpu;
-// pub mod machine;
+pub mod machine;
 pub mod moment;
 pub mod pack;
 pub mod recording;
+pub mod replay;

@@ -1,1 +1,7 @@
-fn main() {}
+//! The command line; everything is in `reenact::cli`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    reenact::cli::main()
+}

@@ -85,6 +85,9 @@ pub struct Jump {
 pub const JUMPS: usize = 4096;
 /// A fetch key that no entry has.
 pub const NO_KEY: u64 = u64::MAX;
+/// The key of an unused entry, which is no fetch key either: where nothing may be looked up, an unused entry
+/// must not match for RIP 0.
+const UNUSED: u64 = u64::MAX - 1;
 const BUCKETS: usize = 1 << 15;
 /// Bytes of a page that one bit of its line mask stands for.
 const LINE: usize = 128;
@@ -130,7 +133,7 @@ impl BlockCache {
             buckets: (0..BUCKETS).map(|_| None).collect(),
             by_page: BTreeMap::new(),
             lines: vec![0; pages],
-            jumps: vec![Jump { rip: 0, key: NO_KEY, header: std::ptr::null(), count: 0 }; JUMPS],
+            jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), count: 0 }; JUMPS],
             epoch: 0,
             ops: 0,
             dead: Vec::new(),

@@ -19,6 +19,8 @@ pub trait Bus {
     fn interrupt_pending(&self) -> bool;
     /// Acknowledges the waiting interrupt of highest priority and returns its vector.
     fn acknowledge_interrupt(&mut self, now: u64) -> Option<u8>;
+    /// Takes the waiting non-maskable interrupt, if there is one.
+    fn take_nmi(&mut self) -> bool;
     /// True when the machine wants the CPU to stop after this instruction (power-off, reset, debug exit).
     fn stop_requested(&self) -> bool;
     /// Virtual nanoseconds since power-on: instructions retired plus the time the CPU spent halted.

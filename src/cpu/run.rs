@@ -91,6 +91,12 @@ impl Cpu {
                     }
                 }
             }
+            if !shadowed && !self.state.nmi_blocked && self.bus().take_nmi() {
+                self.state.is_halted = false;
+                if let Err(Shutdown) = self.deliver_nmi() {
+                    return Exit::Shutdown;
+                }
+            }
             if self.state.is_halted {
                 return Exit::Halted;
             }

@@ -18,7 +18,8 @@ use crate::cpu::run::Exit as CpuExit;
 use crate::moment::Moment;
 use boot::{BootError, BootPlan};
 use digest::{Hash, PageHashes};
-use pc::{Pc, PcExit};
+use device::rtc::RamSize;
+use pc::{Pc, PcConfig, PcExit};
 use ram::{Ram, RamError};
 pub use saved::MachineState;
 
@@ -83,7 +84,7 @@ impl Machine {
         saved::enter(&mut cpu, &entry);
         let pages = cpu.phys.page_count();
         let hashes = PageHashes::of_zeros(pages);
-        let mut machine = Machine { cpu, pc: Pc::new(plan.wall_clock_ns, plan.ram_bytes), ram, hashes };
+        let mut machine = Machine { cpu, pc: board(plan), ram, hashes };
         machine.mark_loaded();
         Ok(machine)
     }
@@ -154,6 +155,18 @@ impl Machine {
         self.pc.advance_halted(ns);
     }
 
+    /// Up to 15 bytes of code at the instruction pointer, as far as they are mapped.
+    pub fn code_bytes(&self) -> Vec<u8> {
+        let cpu = &self.cpu;
+        let base = if cpu.is_64bit() { 0 } else { cpu.state.seg[crate::cpu::state::seg::CS].base };
+        let byte = |i: u64| {
+            let gpa = cpu.translate_quietly(base.wrapping_add(cpu.rip).wrapping_add(i))?;
+            let mut b = [0];
+            cpu.phys.read(gpa, &mut b).map(|()| b[0])
+        };
+        (0..15).map_while(byte).collect()
+    }
+
     /// The Digest of the whole state now.
     pub fn digest(&mut self) -> Hash {
         let changed = self.cpu.take_dirty();
@@ -162,4 +175,10 @@ impl Machine {
         let bytes = postcard::to_stdvec(&state).expect("plain data encodes");
         self.hashes.digest(&bytes)
     }
+}
+
+fn board(plan: &MachinePlan) -> Pc {
+    let below_4g = plan.ram_bytes.min(crate::cpu::phys::LOW_LIMIT);
+    let ram = RamSize { below_4g, above_4g: plan.ram_bytes - below_4g };
+    Pc::new(PcConfig { unix_start: (plan.wall_clock_ns / clock::NS_PER_SECOND) as i64, ram })
 }

@@ -2,7 +2,7 @@
 
 use super::Machine;
 use super::boot::EntryState;
-use super::pc::PcState;
+use super::pc::{Pc, PcError, PcState};
 use crate::cpu::Cpu;
 use crate::cpu::state::State;
 use crate::cpu::x87::X87;
@@ -44,9 +44,10 @@ impl Machine {
         MachineState { icount: self.cpu.icount(), cpu: self.cpu.save(), pc: self.pc.save() }
     }
     /// Puts a state in place. RAM is the caller's.
-    pub fn restore(&mut self, state: &MachineState) {
+    pub fn restore(&mut self, state: &MachineState) -> Result<(), PcError> {
+        self.pc = Pc::restore(state.pc.clone())?;
         self.cpu.restore(&state.cpu, state.icount);
-        self.pc.restore(state.pc.clone());
+        Ok(())
     }
 }
 

@@ -148,6 +148,8 @@ pub struct End {
     pub digest: Hash,
     /// Why the machine stopped.
     pub reason: ExitReason,
+    /// The wait status of the recorded program, as waitpid gives it, if the guest reported one.
+    pub program_status: Option<u32>,
     /// What the file holds. The writer fills this in, and the reader checks it.
     pub counts: Counts,
 }

@@ -65,11 +65,10 @@ pub enum BootKind {
     LinuxBzImage,
     /// ELF kernel with a PVH entry note.
     ElfPvh,
-    /// Bytes copied to a physical address and entered there.
-    Flat {
-        /// Guest physical address of the first byte and first instruction.
-        address: u64,
-    },
+    /// ELF64, entered at its entry point in 64-bit mode.
+    Elf64,
+    /// Multiboot 1, entered in 32-bit protected mode.
+    Multiboot1,
 }
 
 /// The program that `record -- PROGRAM` ran.

@@ -117,7 +117,7 @@ fn record(images: &[Image<'_>], events: &[Event], cuts: &[usize]) -> (Vec<u8>, I
     }
     let last = writer.last();
     let identity = writer
-        .finish(last, [9; 32], ExitReason::PowerOff)
+        .finish(last, [9; 32], ExitReason::PowerOff, Some(7 << 8))
         .expect("finish");
     (std::fs::read(&path).expect("read back"), identity)
 }

@@ -200,13 +200,20 @@ impl Writer {
     ///
     /// # Errors
     /// As [`Writer::input`].
-    pub fn finish(mut self, at: Moment, digest: Hash, reason: ExitReason) -> Result<Identity> {
+    pub fn finish(
+        mut self,
+        at: Moment,
+        digest: Hash,
+        reason: ExitReason,
+        program_status: Option<u32>,
+    ) -> Result<Identity> {
         self.require_in_order(at)?;
         self.flush()?;
         let end = End {
             at,
             digest,
             reason,
+            program_status,
             counts: self.counts,
         };
         let raw = postcard::to_stdvec(&end).expect("the closing record is plain data");
@@ -392,7 +399,7 @@ mod tests {
             writer.note(Moment(2), "two"),
             Err(Error::WriterFailed { .. })
         ));
-        let end = writer.finish(Moment(3), [0; 32], ExitReason::Stopped);
+        let end = writer.finish(Moment(3), [0; 32], ExitReason::Stopped, None);
         assert!(matches!(end, Err(Error::WriterFailed { .. })));
     }
 }

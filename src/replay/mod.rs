@@ -10,7 +10,7 @@ pub mod verify;
 use crate::machine::{Exit, Machine, MachineError};
 use crate::moment::Moment;
 use crate::recording::{self, ExitReason, InputData, ResetHow};
-use crate::machine::pc::{PcExit, ResetSource};
+use crate::machine::pc::{self, PcExit};
 
 /// The name and version of the CPU model that this build has.
 pub const CPU_MODEL: &str = "reenact-x86-64-v2";
@@ -73,9 +73,9 @@ fn reason(exit: &Exit) -> Option<ExitReason> {
         Exit::Pc(PcExit::DebugExit { code }) => ExitReason::DebugExit { code: *code },
         Exit::Pc(PcExit::Reset { how }) => ExitReason::Reset {
             how: match how {
-                ResetSource::KeyboardController => ResetHow::KeyboardController,
-                ResetSource::Port92 => ResetHow::Port92,
-                ResetSource::Cf9 => ResetHow::PortCf9,
+                pc::ResetHow::Keyboard => ResetHow::KeyboardController,
+                pc::ResetHow::Port92 => ResetHow::Port92,
+                pc::ResetHow::Cf9 => ResetHow::PortCf9,
             },
         },
         Exit::Shutdown => ExitReason::TripleFault,

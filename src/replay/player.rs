@@ -121,6 +121,17 @@ impl Player {
         }
     }
 
+    /// Goes to a Moment ahead; true if the recording ended before it. Stops in front of Inputs that are due there.
+    pub fn seek(&mut self, to: Moment) -> Result<bool, Error> {
+        while self.machine.now() < to {
+            match self.step(to)? {
+                Step::On => {}
+                Step::Done | Step::Different(_) => return Ok(true),
+            }
+        }
+        Ok(false)
+    }
+
     fn reach(&mut self, event: Event) -> Result<Step, Error> {
         match event {
             Event::Input(input) => deliver(&mut self.machine, &input.data),

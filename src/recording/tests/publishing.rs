@@ -49,7 +49,7 @@ fn published_recording_stands_alone_and_opens_at_once() {
             .is_closed()
     );
     writer
-        .finish(Moment(1), [0; 32], ExitReason::Stopped)
+        .finish(Moment(1), [0; 32], ExitReason::Stopped, None)
         .expect("finish");
 }
 

@@ -182,7 +182,7 @@ fn overlong_record_and_backward_moment_are_refused_and_leave_no_trace() {
         })
     ));
     writer
-        .finish(Moment(5), [0; 32], ExitReason::Stopped)
+        .finish(Moment(5), [0; 32], ExitReason::Stopped, None)
         .expect("finish");
     let counts = Reader::open(&path)
         .expect("opens")
