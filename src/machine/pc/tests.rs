@@ -178,7 +178,7 @@ fn console_echoes_and_input_interrupts() {
     assert_eq!(pc.take_output(), b"");
     pc.serial_rx(b"x");
     assert_eq!(pc.acknowledge_interrupt(3), Some(0x24));
-    assert_eq!(pc.port_read(0x3f8, 1, 4), b'x'.into());
+    assert_eq!(pc.port_read(0x3f8, 1, 4), u32::from(b'x'));
 }
 
 #[test]

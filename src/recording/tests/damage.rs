@@ -281,6 +281,7 @@ fn frames_out_of_place_are_damage() {
             at: Moment(at),
             digest: [0; 32],
             reason: ExitReason::Stopped,
+            program_status: Some(7 << 8),
             counts,
         };
         (

@@ -46,6 +46,7 @@ fn closed_recording_reads_back_whole() {
             at,
             digest: [9; 32],
             reason: ExitReason::PowerOff,
+            program_status: Some(7 << 8),
             counts
         })
     );

@@ -72,6 +72,9 @@ impl Bus for TestBus {
     fn acknowledge_interrupt(&mut self, _: u64) -> Option<u8> {
         None
     }
+    fn take_nmi(&mut self) -> bool {
+        false
+    }
     fn stop_requested(&self) -> bool {
         false
     }
