@@ -19,7 +19,9 @@ const RAM: usize = 0x20_0000;
 const PML4: u64 = 0x1000;
 const CODE: u64 = 0x10_0000;
 const DATA: u64 = 0x11_0000;
-/// Kernel pages, identity mapped: GDT, IDT, TSS, handlers, stack.
+/// Where kernel pages appear: in the kernel's half, like the host's.
+const KERNEL: u64 = 0xffff_8000_0000_0000;
+/// Physical kernel pages: GDT, IDT, TSS, handlers, stack.
 const GDT: u64 = 0x8000;
 const IDT: u64 = 0x9000;
 const TSS: u64 = 0xa000;
@@ -86,9 +88,9 @@ impl Interpreter {
         cpu.state.cr3 = PML4;
         cpu.state.cr4 = cr::CR4_PAE | cr::CR4_OSFXSR | cr::CR4_OSXMMEXCPT;
         cpu.state.efer = cr::EFER_LME | cr::EFER_LMA | cr::EFER_NXE | cr::EFER_SCE;
-        cpu.state.gdtr = TableRegister { base: GDT, limit: 0x3f };
-        cpu.state.idtr = TableRegister { base: IDT, limit: 0xfff };
-        cpu.state.tr = Segment { selector: 0x28, attr: attr::P | 0xb, limit: 0x67, base: TSS };
+        cpu.state.gdtr = TableRegister { base: KERNEL + GDT, limit: 0x3f };
+        cpu.state.idtr = TableRegister { base: KERNEL + IDT, limit: 0xfff };
+        cpu.state.tr = Segment { selector: 0x28, attr: attr::P | 0xb, limit: 0x67, base: KERNEL + TSS };
         cpu.poke(CODE, &vec![0xcc; CODE_SIZE]);
         Interpreter { cpu, ram, code: Vec::new() }
     }
@@ -142,7 +144,7 @@ impl Engine for Interpreter {
         assert_eq!(exit, Exit::Halted, "rip {:x} after {}", self.cpu.rip, self.cpu.icount() - started);
         // The HLT of the handler is one instruction too.
         let retired = self.cpu.icount() - started - 1;
-        let vector = ((self.cpu.rip - 1 - HANDLERS) / 16) as u8;
+        let vector = ((self.cpu.rip - 1 - KERNEL - HANDLERS) / 16) as u8;
         let has_code = matches!(vector, 8 | 10..=14 | 17);
         let sp = STACK_TOP - if has_code { 48 } else { 40 };
         let word = |i: u64| {
@@ -181,11 +183,11 @@ impl Drop for Interpreter {
     }
 }
 
-/// Page tables: kernel pages identity mapped, the case's pages for user mode.
+/// Page tables: kernel pages in their half, the case's pages for user mode.
 fn map_all(cpu: &mut Cpu) {
     let mut next = PML4 + 0x1000;
     for page in [GDT, IDT, TSS, HANDLERS, STACK] {
-        map(cpu, &mut next, page, page, 3);
+        map(cpu, &mut next, KERNEL + page, page, 3);
     }
     for i in 0..(CODE_SIZE / 4096) as u64 {
         map(cpu, &mut next, CODE_BASE + i * 4096, CODE + i * 4096, 5);
@@ -216,11 +218,12 @@ fn map(cpu: &mut Cpu, next: &mut u64, la: u64, gpa: u64, bits: u64) {
 fn tables(cpu: &mut Cpu) {
     let kernel_code = 0x00af_9a00_0000_ffffu64;
     cpu.poke(GDT + 0x10, &kernel_code.to_le_bytes());
-    cpu.poke(TSS + 4, &STACK_TOP.to_le_bytes());
+    cpu.poke(TSS + 4, &(KERNEL + STACK_TOP).to_le_bytes());
     for v in 0..32u64 {
-        let at = HANDLERS + v * 16;
+        let at = KERNEL + HANDLERS + v * 16;
         let low = at & 0xffff | 0x10 << 16 | 0xee00 << 32 | (at >> 16 & 0xffff) << 48;
         cpu.poke(IDT + v * 16, &low.to_le_bytes());
-        cpu.poke(at, &[0xf4]);
+        cpu.poke(IDT + v * 16 + 8, &(at >> 32).to_le_bytes());
+        cpu.poke(HANDLERS + v * 16, &[0xf4]);
     }
 }

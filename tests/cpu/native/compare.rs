@@ -6,9 +6,10 @@ use std::ops::Range;
 
 use iced_x86::{Decoder, DecoderOptions, Instruction};
 
-use super::case::{Bytes, Case, DATA_BASE, End, Fault, FxImage, Outcome, Retires, State};
+use super::case::{Bytes, Case, DATA_BASE, End, FxImage, Outcome, Retires, State};
+use super::faults::same_end;
 use super::generate::operand_address;
-use super::masks::{Mask, Masks, Taint, Tolerance, moves_image, settled};
+use super::masks::{Mask, Masks, Taint, Tolerance, settled};
 
 /// Names of the general registers by hardware number.
 pub const GPR_NAMES: [&str; 16] = [
@@ -17,8 +18,6 @@ pub const GPR_NAMES: [&str; 16] = [
 ];
 /// FOP, FIP, FDP in the FXSAVE image.
 const FPU_POINTERS: Range<usize> = 6..24;
-const PROTECTION_VIOLATION: u64 = 1;
-const PAGE_FAULT: u8 = 14;
 
 /// One line per thing that differs, `name: native ..., engine ...`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,8 +53,7 @@ pub fn compare(
         mask.rflags &= !settled(only, &case.before, &native.state);
     }
     let mut lines = Vec::new();
-    let is_image = code.iter().any(|one| moves_image(one.code()));
-    compare_end(native, engine, is_image, &mut lines);
+    compare_end(&code, native, engine, &mut lines);
     let open_half = match code.as_slice() {
         [only] => masks.open_upper_half(only, &native.state),
         _ => None,
@@ -103,27 +101,13 @@ fn join(code: &[Instruction], masks: &Masks, has_ended: bool) -> Mask {
     joined
 }
 
-/// The kernel hides which of its pages exist by always reporting a protection violation for its half. Of a fault inside
-/// an FPU image only the page is defined.
-fn visible(fault: Fault, is_image: bool) -> Fault {
-    let hidden = match fault.address {
-        Some(address) if fault.vector == PAGE_FAULT && address >> 47 != 0 => PROTECTION_VIOLATION,
-        _ => 0,
-    };
-    let granule = if is_image { !0xFFF } else { u64::MAX };
-    Fault {
-        error: fault.error & !hidden,
-        address: fault.address.map(|address| address & granule),
-        ..fault
-    }
-}
-
-fn compare_end(native: &Outcome, engine: &Outcome, is_image: bool, lines: &mut Vec<String>) {
-    let same = match (native.end, engine.end) {
-        (End::Fault(a), End::Fault(b)) => visible(a, is_image) == visible(b, is_image),
-        (a, b) => a == b,
-    };
-    if !same {
+fn compare_end(
+    code: &[Instruction],
+    native: &Outcome,
+    engine: &Outcome,
+    lines: &mut Vec<String>,
+) {
+    if !same_end(code, native, engine) {
         lines.push(format!(
             "end: native {}, engine {}",
             describe(native.end),

@@ -90,7 +90,12 @@ impl Masks {
     /// Whether a form can stand in a block: its values are compared to the last bit, and flags can be tracked.
     pub fn is_composable(&self, code: Code) -> bool {
         let keeps_half = self.failed_cmpxchg_keeps_upper_half && code == Code::Cmpxchg_rm32_r32;
-        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty() && !keeps_half
+        // A block may leave a count above 16 in CL, for which the result is undefined.
+        let may_be_undefined = matches!(code, Code::Shld_rm16_r16_CL | Code::Shrd_rm16_r16_CL);
+        tolerance(code) == Tolerance::Exact
+            && open_memory(code).is_empty()
+            && !keeps_half
+            && !may_be_undefined
     }
 
     /// The general register whose upper half is not compared after a single instruction.
