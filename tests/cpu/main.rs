@@ -20,3 +20,22 @@ fn random_instructions_do_what_the_host_does() {
     let mut engine = interpreter::Interpreter::new(reenact::cpu::block::Geometry::default());
     differential(&Plan::from_environment(), &mut native, &mut engine, &masks).assert_equal();
 }
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn block_length_and_tlb_size_do_not_show() {
+    use native::differential::{Plan, differential};
+    use reenact::cpu::block::Geometry;
+    let mut native = native::oracle::Native::new();
+    let masks = native::probe::measure(&mut native);
+    let mut roomy = interpreter::Interpreter::new(Geometry::default());
+    let mut tight = interpreter::Interpreter::new(Geometry { block: 1, tlb: 2 });
+    let plan = Plan { seed: 2, cases: 5000, only: None, ..Plan::from_environment() };
+    differential(&plan, &mut native, &mut tight, &masks).assert_equal();
+    let mut generator = native::generate::Generator::new(3, &masks);
+    for number in 0..20_000 {
+        let case = generator.case(number);
+        let (a, b) = (native::engine::Engine::run(&mut roomy, &case), native::engine::Engine::run(&mut tight, &case));
+        assert_eq!(a, b, "{}", native::line::format(&case));
+    }
+}

@@ -82,6 +82,16 @@ impl FxImage {
     pub fn set_ftw(&mut self, value: u8) {
         self.0[4] = value;
     }
+    /// What an MMX instruction does first: TOP 0, no register empty. The registers stay, so ST(i) is numbered anew.
+    pub fn enter_mmx(&mut self) {
+        let top = usize::from(self.fsw() >> 11 & 7);
+        let by_st: [[u8; 10]; 8] = std::array::from_fn(|i| self.st(i));
+        for (i, value) in by_st.into_iter().enumerate() {
+            self.set_st((top + i) % 8, value);
+        }
+        self.set_fsw(self.fsw() & !0x3800);
+        self.set_ftw(0xFF);
+    }
     pub fn mxcsr(&self) -> u32 {
         u32::from_le_bytes(self.0[24..28].try_into().expect("four bytes"))
     }

@@ -2,12 +2,13 @@
 //!
 //! The x87 instruction and data pointers in the register image are never compared (see docs/cpu-undefined-flags.md).
 
+use std::borrow::Cow;
 use std::ops::Range;
 
-use iced_x86::{Decoder, DecoderOptions, Instruction};
+use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
 
 use super::case::{Bytes, Case, DATA_BASE, End, FxImage, Outcome, Retires, State};
-use super::faults::same_end;
+use super::faults::{is_optional, same_end};
 use super::generate::operand_address;
 use super::masks::{Mask, Masks, Taint, Tolerance, settled};
 
@@ -47,6 +48,17 @@ pub fn compare(
         return retired_difference(case, engine);
     }
     let code = instructions(case);
+    if is_optional(case, &code, native, engine) {
+        return None;
+    }
+    let mut engine = Cow::Borrowed(engine);
+    if let ([only], End::Fault(_)) = (code.as_slice(), native.end)
+        && masks.faulting_maskmovq_enters_mmx
+        && only.mnemonic() == Mnemonic::Maskmovq
+    {
+        engine.to_mut().state.fx.enter_mmx();
+    }
+    let engine = engine.as_ref();
     let has_ended = native.end == End::Reached && engine.end == End::Reached;
     let mut mask = join(&code, masks, has_ended);
     if let [only] = code.as_slice() {

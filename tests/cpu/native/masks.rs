@@ -65,6 +65,8 @@ pub struct Masks {
     pub status: BTreeMap<M, u16>,
     /// The host does not write the destination of a CMPXCHG that fails, so that a 32-bit register keeps its upper half.
     pub failed_cmpxchg_keeps_upper_half: bool,
+    /// The host changes to MMX state before the page fault of a MASKMOVQ.
+    pub faulting_maskmovq_enters_mmx: bool,
 }
 
 impl Masks {

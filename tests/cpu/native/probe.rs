@@ -421,7 +421,19 @@ pub fn measure(engine: &mut dyn Engine) -> Masks {
         measured,
         status: fcomi_departures(engine),
         failed_cmpxchg_keeps_upper_half: failed_cmpxchg_keeps_upper_half(engine),
+        faulting_maskmovq_enters_mmx: faulting_maskmovq_enters_mmx(engine),
     }
+}
+
+/// A fault should leave the state as it was; Zen 4 has set TOP to 0 and the tags to full by then.
+fn faulting_maskmovq_enters_mmx(engine: &mut dyn Engine) -> bool {
+    let mut case = Case::of_code(&[0x0F, 0xF7, 0xC0], 1); // maskmovq mm0, mm0, with RDI 0
+    case.before.fx.set_st(0, [0x80; 10]);
+    let after = engine.run(&case);
+    assert_ne!(after.end, End::Reached, "the probe of MASKMOVQ did not fault");
+    let mut entered = case.before.fx.clone();
+    entered.enter_mmx();
+    after.state.fx.0[4] == entered.0[4]
 }
 
 /// FCOMI and its kin set C1 to 0 by Intel's manual; AMD's leaves it alone.
