@@ -49,9 +49,10 @@ pub struct Record {
     /// Instructions between two digests.
     #[arg(long, value_name = "INSTRUCTIONS", default_value_t = DIGEST_INTERVAL, hide = true)]
     digest_interval: u64,
-    /// Wall clock that the guest starts at, seconds since 1970 [default: now].
-    #[arg(long, value_name = "SECONDS")]
-    start_time: Option<u64>,
+    /// Date that the guest's clock starts at: seconds since 1970, or now. Fixed by default, so that equal guests make
+    /// equal runs [default: 1767225600, which is 2026-01-01 UTC].
+    #[arg(long, value_name = "SECONDS|now", value_parser = size::start_time, hide_default_value = true, default_value = "1767225600")]
+    start_time: size::StartTime,
     /// Sizes of the engine's caches, for testing it.
     #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB")]
     geometry: Option<Geometry>,
@@ -135,7 +136,11 @@ impl Record {
             initrd_name,
             boot,
             ram_bytes,
-            wall_clock_ns: self.start_time.map_or(since, |s| s.saturating_mul(1_000_000_000)),
+            host_ns: since,
+            wall_clock_ns: match self.start_time {
+                size::StartTime::Now => since,
+                size::StartTime::At(s) => s.saturating_mul(1_000_000_000),
+            },
             digest_interval: self.digest_interval,
             command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
             program,

@@ -62,3 +62,20 @@ pub fn geometry(text: &str) -> Result<Geometry, String> {
     }
     Ok(Geometry { block, tlb })
 }
+
+/// What the guest's clock starts at.
+#[derive(Clone, Copy, Debug)]
+pub enum StartTime {
+    /// The host's clock.
+    Now,
+    /// Seconds since 1970 UTC.
+    At(u64),
+}
+
+/// Reads a [`StartTime`].
+pub fn start_time(text: &str) -> Result<StartTime, String> {
+    match text {
+        "now" => Ok(StartTime::Now),
+        _ => text.parse().map(StartTime::At).map_err(|_| "write seconds since 1970, or now".into()),
+    }
+}

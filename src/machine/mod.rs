@@ -124,7 +124,7 @@ impl Machine {
                 return Exit::Limit;
             }
             self.pc.advance(self.pc.now_ns(now));
-            let until = match self.pc.next_event_ns() {
+            let until = match self.pc.arm() {
                 Some(ns) => limit.0.min(now + ns.saturating_sub(self.pc.now_ns(now))),
                 None => limit.0,
             };

@@ -31,6 +31,8 @@ pub struct Plan {
     pub boot: BootPlan,
     /// RAM in bytes.
     pub ram_bytes: u64,
+    /// The host's clock now, ns since 1970; for the header only.
+    pub host_ns: u64,
     /// The wall clock that the guest's real-time clock starts at, ns since 1970.
     pub wall_clock_ns: u64,
     /// Instructions between Digests.
@@ -105,7 +107,7 @@ fn header(plan: &Plan) -> Result<Header, Error> {
             kernel_cmdline: plan.boot.cmdline.clone(),
         },
         counting_rule: COUNTING_RULE.to_owned(),
-        wall_clock_start_ns: plan.wall_clock_ns,
+        wall_clock_start_ns: plan.host_ns,
         command_line: plan.command_line.clone(),
         digest_interval: plan.digest_interval,
         program: plan.program.clone(),

@@ -91,7 +91,7 @@ impl Bus for Pc {
     }
 
     fn stop_requested(&self) -> bool {
-        self.exit.is_some()
+        self.exit.is_some() || self.next_event_ns != self.armed_ns
     }
 
     fn clock_ns(&self, now: u64) -> u64 {

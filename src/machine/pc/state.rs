@@ -64,6 +64,7 @@ impl Pc {
             notices: _,
             is_interrupt_pending: _,
             next_event_ns: _,
+            armed_ns: _,
             transcript: _,
             status_reads: _,
         } = self;
@@ -121,6 +122,7 @@ impl Pc {
             notices: Vec::new(),
             is_interrupt_pending: false,
             next_event_ns: None,
+            armed_ns: None,
             transcript: Transcript::default(),
             status_reads: 0,
         };

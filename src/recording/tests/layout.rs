@@ -48,13 +48,14 @@ fn closing_record_keeps_its_encoding() {
             at: Moment(128),
             digest: [0xdd; 32],
             reason,
+            program_status: Some(7 << 8),
             counts,
         };
         let bytes = postcard::to_stdvec(&end).expect("plain data");
         assert_eq!(bytes[..2], [0x80, 0x01]);
         assert_eq!(bytes[2..34], [0xdd; 32]);
-        assert_eq!(bytes[bytes.len() - 6..], [1, 2, 3, 0xac, 0x02, 4]);
-        bytes[34..bytes.len() - 6].to_vec()
+        assert_eq!(bytes[bytes.len() - 9..], [1, 0x80, 0x0e, 1, 2, 3, 0xac, 0x02, 4]);
+        bytes[34..bytes.len() - 9].to_vec()
     };
     assert_eq!(encode(ExitReason::PowerOff), [0]);
     assert_eq!(
