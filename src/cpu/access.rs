@@ -24,6 +24,18 @@ impl Cpu {
         }
         self.read_slow(la, W::BYTES as u32, segment).map(W::from_u64)
     }
+    /// Reads if that needs no help; `Err` says nothing but that it does.
+    #[inline(always)]
+    pub(crate) fn read_fast<W: Word>(&mut self, la: u64) -> Result<W, Stop> {
+        // SAFETY: host_for_read gave that many bytes.
+        self.host_for_read(la, W::BYTES as u64).map(|host| unsafe { W::load(host) }).ok_or(Stop)
+    }
+    /// Writes if that needs no help; `Err` says nothing but that it does.
+    #[inline(always)]
+    pub(crate) fn write_fast<W: Word>(&mut self, la: u64, value: W) -> Result<(), Stop> {
+        // SAFETY: host_for_write gave that many bytes.
+        self.host_for_write(la, W::BYTES as u64).map(|host| unsafe { value.store(host) }).ok_or(Stop)
+    }
     /// Writes at a linear address with the current privilege.
     #[inline(always)]
     pub fn write<W: Word>(&mut self, la: u64, segment: u8, value: W) -> Result<(), Stop> {

@@ -4,7 +4,8 @@
 //! the case's exit jump reads an unmapped slot, so that every case ends in an exception.
 
 use crate::native::case::{
-    CODE_BASE, CODE_SIZE, Case, DATA_BASE, DATA_SIZE, EXIT_SLOT, End, FLAGS, Fault, FxImage, Outcome, Retires, State, WRITABLE_SIZE, changes,
+    Bytes, CODE_BASE, CODE_SIZE, Case, DATA_BASE, DATA_SIZE, EXIT_SLOT, End, FLAGS, Fault, FxImage, Outcome, Retires,
+    State, WRITABLE_SIZE, background, changes,
 };
 use crate::native::engine::Engine;
 use reenact::cpu::Cpu;
@@ -73,6 +74,8 @@ pub struct Interpreter {
     cpu: Box<Cpu>,
     ram: Box<[u8]>,
     code: Vec<u8>,
+    /// What data memory held before the case; between cases both are the background.
+    before: Box<[u8; DATA_SIZE]>,
 }
 
 impl Interpreter {
@@ -92,11 +95,17 @@ impl Interpreter {
         cpu.state.idtr = TableRegister { base: KERNEL + IDT, limit: 0xfff };
         cpu.state.tr = Segment { selector: 0x28, attr: attr::P | 0xb, limit: 0x67, base: KERNEL + TSS };
         cpu.poke(CODE, &vec![0xcc; CODE_SIZE]);
-        Interpreter { cpu, ram, code: Vec::new() }
+        cpu.poke(DATA, background());
+        Interpreter { cpu, ram, code: Vec::new(), before: Box::new(*background()) }
     }
 
     fn user_mode(&mut self) {
-        let flat = |selector: u16, kind: u16| Segment { selector, attr: attr::P | attr::S | attr::DPL | attr::G | kind, limit: u32::MAX, base: 0 };
+        let flat = |selector: u16, kind: u16| Segment {
+            selector,
+            attr: attr::P | attr::S | attr::DPL | attr::G | kind,
+            limit: u32::MAX,
+            base: 0,
+        };
         let s = &mut self.cpu.state;
         s.seg = [flat(0x2b, 3 | attr::DB); 6];
         s.seg[seg::CS] = flat(0x33, 0xb | attr::L);
@@ -117,7 +126,10 @@ impl Interpreter {
         }
         self.cpu.poke(entry, &code);
         self.code = [&entry.to_le_bytes()[..], &code].concat();
-        self.cpu.poke(DATA, &case.data_image());
+        for patch in &case.memory {
+            self.cpu.poke(DATA + u64::from(patch.offset), &patch.bytes);
+            self.before[patch.offset as usize..][..patch.bytes.len()].copy_from_slice(&patch.bytes);
+        }
         self.user_mode();
         let before = &case.before;
         let cpu = &mut self.cpu;
@@ -130,6 +142,18 @@ impl Interpreter {
         cpu.mxcsr = before.fx.mxcsr();
         cpu.x87.load_fxsave(FxForm::Wide, &before.fx.0);
         cpu.update_mode();
+    }
+    /// What the case changed; memory is the background again afterwards.
+    fn changed_memory(&mut self, case: &Case) -> Vec<Bytes> {
+        let mut data = [0; WRITABLE_SIZE];
+        self.cpu.phys.read(DATA, &mut data).expect("RAM");
+        let memory = changes(&self.before[..WRITABLE_SIZE], &data);
+        for run in memory.iter().chain(&case.memory) {
+            let range = run.offset as usize..run.offset as usize + run.bytes.len();
+            self.cpu.poke(DATA + u64::from(run.offset), &background()[range.clone()]);
+            self.before[range.clone()].copy_from_slice(&background()[range]);
+        }
+        memory
     }
     fn last_entry(&self) -> Option<u64> {
         self.code.first_chunk::<8>().map(|b| u64::from_le_bytes(*b))
@@ -153,7 +177,8 @@ impl Engine for Interpreter {
             u64::from_le_bytes(b)
         };
         let skip = u64::from(has_code);
-        let (error, rip, rflags, rsp) = (if has_code { word(0) } else { 0 }, word(skip), word(skip + 2), word(skip + 3));
+        let (error, rip, rflags, rsp) =
+            (if has_code { word(0) } else { 0 }, word(skip), word(skip + 2), word(skip + 3));
         let is_end = vector == 14 && rip == case.end() && self.cpu.state.cr2 == EXIT_SLOT;
         let end = if is_end {
             End::Reached
@@ -169,9 +194,7 @@ impl Engine for Interpreter {
         }
         fx.set_mxcsr(self.cpu.mxcsr);
         fx.normalise();
-        let mut data = vec![0; WRITABLE_SIZE];
-        self.cpu.phys.read(DATA, &mut data).expect("RAM");
-        let memory = changes(&case.data_image()[..WRITABLE_SIZE], &data);
+        let memory = self.changed_memory(case);
         let retired = matches!(case.retires, Retires::Exactly(_)).then_some(retired);
         Outcome { state: State { gpr, rip, rflags: rflags & FLAGS, fx }, memory, end, retired }
     }

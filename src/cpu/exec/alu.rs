@@ -2,7 +2,7 @@
 //! (SDM vol. 2; flag rules vol. 1, appendix A).
 
 use super::place::{Dst, Flat, Imm, Mem, Near, Place, Segmented, Source, Src};
-use super::{by_width, handler};
+use super::{by_width, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::flags::Flags;
@@ -98,7 +98,7 @@ fn keep_cf(old: Flags, new: Flags) -> Flags {
 }
 
 unsafe extern "C" fn binary<O: Alu, W: Word, D: Place<W>, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL && S::IS_FULL, (binary::<O, W, D::Full, S::Full>), {
         let b = S::get(cpu, op)?;
         if O::WRITES {
             D::modify(cpu, op, |cpu, a| O::apply(cpu.flags, a, b))
@@ -111,11 +111,13 @@ unsafe extern "C" fn binary<O: Alu, W: Word, D: Place<W>, S: Source<W>>(cpu: &mu
 }
 
 unsafe extern "C" fn unary<O: Unary, W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, { D::modify(cpu, op, |cpu, a| O::apply(cpu.flags, a)) })
+    two_path_handler!(cpu, op, D::IS_FULL, (unary::<O, W, D::Full>), {
+        D::modify(cpu, op, |cpu, a| O::apply(cpu.flags, a))
+    })
 }
 
 unsafe extern "C" fn xadd<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (xadd::<W, D::Full>), {
         let b: W = cpu.reg(op.src);
         let old = std::cell::Cell::new(b);
         D::modify(cpu, op, |_, a| {
@@ -131,7 +133,7 @@ unsafe extern "C" fn xadd<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) ->
 }
 
 unsafe extern "C" fn cmpxchg<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (cmpxchg::<W, D::Full>), {
         let (expected, new): (W, W) = (cpu.reg(0), cpu.reg(op.src));
         let old = std::cell::Cell::new(expected);
         // The destination is written in both cases (SDM vol. 2, CMPXCHG).

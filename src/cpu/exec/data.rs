@@ -3,7 +3,7 @@
 
 use super::alu::{Addressing, Form, by_address};
 use super::place::{Dst, Imm, Mem, Place, Source, Src};
-use super::{by_width, handler};
+use super::{by_width, handler, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::flags::{Flags, bit};
@@ -12,7 +12,7 @@ use crate::cpu::state::gpr;
 use crate::cpu::word::Word;
 
 unsafe extern "C" fn mov<W: Word, D: Place<W>, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL && S::IS_FULL, (mov::<W, D::Full, S::Full>), {
         let value = S::get(cpu, op)?;
         D::put(cpu, op, value)
     })
@@ -30,7 +30,7 @@ pub fn select_mov(bytes: usize, form: Form) -> Handler {
 }
 
 unsafe extern "C" fn extend<const SIGNED: bool, W: Word, F: Word, S: Source<F>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (extend::<SIGNED, W, F, S::Full>), {
         let v = S::get(cpu, op)?;
         let v = if SIGNED { v.sext() } else { v.to_u64() };
         cpu.set_reg(op.dst, W::from_u64(v));
@@ -72,7 +72,7 @@ pub fn select_lea(bytes: usize) -> Handler {
 }
 
 unsafe extern "C" fn xchg<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (xchg::<W, D::Full>), {
         let mine: W = cpu.reg(op.src);
         let theirs = std::cell::Cell::new(mine);
         D::modify(cpu, op, |cpu, v| {
@@ -93,7 +93,7 @@ pub fn select_xchg(bytes: usize, memory: Option<Addressing>) -> Handler {
 }
 
 unsafe extern "C" fn cmov<W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (cmov::<W, S::Full>), {
         // The source is read, and the upper half of a 32-bit destination cleared, whatever the condition.
         let new = S::get(cpu, op)?;
         let old: W = cpu.reg(op.dst);
@@ -112,7 +112,7 @@ pub fn select_cmov(bytes: usize, memory: Option<Addressing>) -> Handler {
 }
 
 unsafe extern "C" fn setcc<D: Place<u8>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (setcc::<D::Full>), {
         let value = cpu.flags.condition(op.aux) as u8;
         D::put(cpu, op, value)
     })

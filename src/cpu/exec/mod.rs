@@ -133,6 +133,27 @@ macro_rules! handler {
 }
 pub(crate) use handler;
 
+/// As [`handler`], for operands that come on two paths (see [`place::Path`]): where the fast one fails, the op goes
+/// to `$full`.
+macro_rules! two_path_handler {
+    ($cpu:ident, $op:ident, $is_full:expr, $full:expr, $body:block) => {{
+        // SAFETY: as `handler`; a failed fast path has changed nothing, so the same op may run again.
+        unsafe {
+            let o = &*$op;
+            match (|$cpu: &mut Cpu, $op: &Op| -> Result<(), Stop> {
+                let _ = $op;
+                $body
+            })($cpu, o)
+            {
+                Ok(()) => $crate::cpu::exec::next($cpu, $op),
+                Err(Stop) if $is_full => $crate::cpu::exec::leave($cpu, $op),
+                Err(Stop) => $full($cpu, $op),
+            }
+        }
+    }};
+}
+pub(crate) use two_path_handler;
+
 /// Picks `$f::<.., W, ..>` by an operand size in bytes.
 macro_rules! by_width {
     ($bytes:expr, $W:ident => $f:expr) => {

@@ -2,7 +2,7 @@
 
 use super::alu::{Addressing, by_address};
 use super::place::{Mem, Source, Src};
-use super::{by_width, handler};
+use super::{by_width, handler, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::{Fault, Stop};
 use crate::cpu::flags::Flags;
@@ -36,7 +36,7 @@ fn imul<W: Word>(a: W, b: W) -> (W, W, Flags) {
 const DX: u8 = gpr::RDX as u8 * 8;
 
 unsafe extern "C" fn multiply<const SIGNED: bool, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (multiply::<SIGNED, W, S::Full>), {
         let b = S::get(cpu, op)?;
         let a: W = cpu.reg(0);
         let (low, high, flags) = if SIGNED { imul(a, b) } else { mul(a, b) };
@@ -50,7 +50,7 @@ unsafe extern "C" fn multiply<const SIGNED: bool, W: Word, S: Source<W>>(cpu: &m
 
 /// IMUL with two operands (`THREE` false: the destination is a factor) or three (the immediate is).
 unsafe extern "C" fn imul_into<const THREE: bool, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (imul_into::<THREE, W, S::Full>), {
         let a = S::get(cpu, op)?;
         let b = if THREE { W::from_u64(op.imm) } else { cpu.reg(op.dst) };
         let (low, _, flags) = imul(a, b);
@@ -81,7 +81,7 @@ fn idiv<W: Word>(high: W, low: W, by: W) -> Option<(W, W)> {
 }
 
 unsafe extern "C" fn divide<const SIGNED: bool, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (divide::<SIGNED, W, S::Full>), {
         let by = S::get(cpu, op)?;
         let (low, high): (W, W) = (cpu.reg(0), cpu.reg(if W::BITS == 8 { 1 } else { DX }));
         match if SIGNED { idiv(high, low, by) } else { div(high, low, by) } {

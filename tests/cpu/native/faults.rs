@@ -8,8 +8,7 @@ use std::ops::Range;
 use iced_x86::{Instruction, Mnemonic as M, OpKind};
 
 use super::case::{
-    CODE_BASE, CODE_SIZE, Case, DATA_BASE, DATA_SIZE, EXIT_SLOT, End, Fault, Outcome, RDI, RSI,
-    State, WRITABLE_SIZE,
+    CODE_BASE, CODE_SIZE, Case, DATA_BASE, DATA_SIZE, EXIT_SLOT, End, Fault, Outcome, RDI, RSI, State, WRITABLE_SIZE,
 };
 use super::generate::operand_address;
 use super::masks::moves_image;
@@ -39,10 +38,9 @@ pub fn same_end(code: &[Instruction], native: &Outcome, engine: &Outcome) -> boo
 fn visible(fault: Fault) -> Fault {
     let area = CODE_BASE..EXIT_SLOT;
     match fault.address {
-        Some(address) if fault.vector == PAGE_FAULT && !area.contains(&address) => Fault {
-            error: fault.error & !PROTECTION_VIOLATION,
-            ..fault
-        },
+        Some(address) if fault.vector == PAGE_FAULT && !area.contains(&address) => {
+            Fault { error: fault.error & !PROTECTION_VIOLATION, ..fault }
+        }
         _ => fault,
     }
 }
@@ -71,8 +69,7 @@ fn is_fault_of(operands: &[Range<u64>], fault: Fault) -> bool {
     let Some(address) = fault.address else {
         return false;
     };
-    operands.iter().any(|range| range.contains(&address))
-        && refusal(address, fault.error & WRITE) == Some(fault.error)
+    operands.iter().any(|range| range.contains(&address)) && refusal(address, fault.error & WRITE) == Some(fault.error)
 }
 
 /// The error code of a user access (`write` is 0 or [`WRITE`]) where memory is as a case sees it; `None` if it is allowed.
@@ -109,9 +106,7 @@ pub fn is_optional(case: &Case, code: &[Instruction], native: &Outcome, engine: 
         .filter(|byte| mask >> (8 * byte + 7) & 1 != 0)
         .map(|byte| (case.before.gpr[RDI] & width).wrapping_add(byte));
     let page = |address: u64| address / PAGE;
-    fault
-        .address
-        .is_some_and(|at| !selected.any(|byte| page(byte) == page(at)))
+    fault.address.is_some_and(|at| !selected.any(|byte| page(byte) == page(at)))
 }
 
 /// MM`n` before the case.

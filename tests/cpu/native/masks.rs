@@ -44,12 +44,7 @@ pub struct Mask {
 impl Mask {
     /// Compare everything.
     pub fn nothing() -> Self {
-        Mask {
-            rflags: 0,
-            fsw: 0,
-            tolerance: Tolerance::Exact,
-            memory: Vec::new(),
-        }
+        Mask { rflags: 0, fsw: 0, tolerance: Tolerance::Exact, memory: Vec::new() }
     }
 }
 
@@ -94,10 +89,7 @@ impl Masks {
         let keeps_half = self.failed_cmpxchg_keeps_upper_half && code == Code::Cmpxchg_rm32_r32;
         // A block may leave a count above 16 in CL, for which the result is undefined.
         let may_be_undefined = matches!(code, Code::Shld_rm16_r16_CL | Code::Shrd_rm16_r16_CL);
-        tolerance(code) == Tolerance::Exact
-            && open_memory(code).is_empty()
-            && !keeps_half
-            && !may_be_undefined
+        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty() && !keeps_half && !may_be_undefined
     }
 
     /// The general register whose upper half is not compared after a single instruction.
@@ -123,13 +115,8 @@ impl Taint {
     /// The taint after an instruction. Behind a jump nothing counts as overwritten, because it may have been skipped.
     pub fn after(self, code: Code, masks: &Masks, may_be_skipped: bool) -> Taint {
         let instruction = example(code);
-        let defined =
-            flags_of(instruction.rflags_modified()) & !flags_of(instruction.rflags_undefined());
-        let overwritten = if may_be_skipped || writes_flags_by_count(code) {
-            0
-        } else {
-            defined
-        };
+        let defined = flags_of(instruction.rflags_modified()) & !flags_of(instruction.rflags_undefined());
+        let overwritten = if may_be_skipped || writes_flags_by_count(code) { 0 } else { defined };
         Taint(self.0 & !overwritten | masks.departures(code))
     }
 }
@@ -144,9 +131,7 @@ fn writes_flags_by_count(code: Code) -> bool {
 /// Forms that load or store a whole FPU image: in which order they touch its bytes is up to the processor.
 pub fn moves_image(code: Code) -> bool {
     use M::{Fldenv, Fnsave, Fnstenv, Frstor, Fxrstor, Fxrstor64, Fxsave, Fxsave64};
-    let images = [
-        Fldenv, Fnsave, Fnstenv, Frstor, Fxrstor, Fxrstor64, Fxsave, Fxsave64,
-    ];
+    let images = [Fldenv, Fnsave, Fnstenv, Frstor, Fxrstor, Fxrstor64, Fxsave, Fxsave64];
     images.contains(&code.mnemonic())
 }
 
@@ -208,41 +193,20 @@ fn flags_of(bits: u32) -> u64 {
         (RflagsBits::PF, PF),
         (RflagsBits::DF, DF),
     ];
-    table
-        .iter()
-        .filter(|(theirs, _)| bits & theirs != 0)
-        .map(|(_, ours)| ours)
-        .sum()
+    table.iter().filter(|(theirs, _)| bits & theirs != 0).map(|(_, ours)| ours).sum()
 }
 
 /// Condition code bits that the SDM calls undefined (vol. 1, 8.1.3.3).
 fn undefined_status(code: Code) -> u16 {
     let name = format!("{:?}", code.mnemonic());
-    if !name.starts_with('F')
-        || name.starts_with("Fx") && code.mnemonic() != M::Fxch && code.mnemonic() != M::Fxtract
-    {
+    if !name.starts_with('F') || name.starts_with("Fx") && code.mnemonic() != M::Fxch && code.mnemonic() != M::Fxtract {
         return 0;
     }
     match code.mnemonic() {
-        M::Fcom
-        | M::Fcomp
-        | M::Fcompp
-        | M::Fucom
-        | M::Fucomp
-        | M::Fucompp
-        | M::Ficom
-        | M::Ficomp
-        | M::Ftst => 0,
+        M::Fcom | M::Fcomp | M::Fcompp | M::Fucom | M::Fucomp | M::Fucompp | M::Ficom | M::Ficomp | M::Ftst => 0,
         M::Fcomi | M::Fcomip | M::Fucomi | M::Fucomip => 0,
         M::Fxam | M::Fprem | M::Fprem1 => 0,
-        M::Fldenv
-        | M::Frstor
-        | M::Fninit
-        | M::Fnsave
-        | M::Fnstenv
-        | M::Fnstsw
-        | M::Fnstcw
-        | M::Fldcw => 0,
+        M::Fldenv | M::Frstor | M::Fninit | M::Fnsave | M::Fnstenv | M::Fnstsw | M::Fnstcw | M::Fldcw => 0,
         M::Fsin | M::Fcos | M::Fsincos | M::Fptan => C0 | C1 | C3 | UNDERFLOW | PRECISION,
         M::Fpatan | M::F2xm1 | M::Fyl2x | M::Fyl2xp1 => C0 | C1 | C2 | C3 | UNDERFLOW | PRECISION,
         _ => C0 | C2 | C3,
@@ -252,14 +216,7 @@ fn undefined_status(code: Code) -> u16 {
 fn tolerance(code: Code) -> Tolerance {
     match code.mnemonic() {
         M::Rcpss | M::Rcpps | M::Rsqrtss | M::Rsqrtps => Tolerance::Reciprocal,
-        M::Fsin
-        | M::Fcos
-        | M::Fsincos
-        | M::Fptan
-        | M::Fpatan
-        | M::F2xm1
-        | M::Fyl2x
-        | M::Fyl2xp1 => Tolerance::Ulps(4),
+        M::Fsin | M::Fcos | M::Fsincos | M::Fptan | M::Fpatan | M::F2xm1 | M::Fyl2x | M::Fyl2xp1 => Tolerance::Ulps(4),
         _ => Tolerance::Exact,
     }
 }

@@ -8,23 +8,10 @@ use super::masks::Masks;
 const NOP: u8 = 0x90;
 
 /// The smallest case found in one pass of single reductions that still makes the two CPUs differ.
-pub fn shrink(
-    case: &Case,
-    native: &mut dyn Engine,
-    engine: &mut dyn Engine,
-    masks: &Masks,
-) -> Case {
+pub fn shrink(case: &Case, native: &mut dyn Engine, engine: &mut dyn Engine, masks: &Masks) -> Case {
     let mut best = case.clone();
     let mut keep_if_failing = |best: &mut Case, reduced: Case| {
-        if reduced != *best
-            && compare(
-                &reduced,
-                &native.run(&reduced),
-                &engine.run(&reduced),
-                masks,
-            )
-            .is_some()
-        {
+        if reduced != *best && compare(&reduced, &native.run(&reduced), &engine.run(&reduced), masks).is_some() {
             *best = reduced;
         }
     };

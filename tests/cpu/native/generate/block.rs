@@ -25,11 +25,7 @@ pub struct Pools {
 impl Pools {
     fn draw(&self, random: &mut Random, flavour: u64) -> Code {
         let integer = |random: &mut Random| {
-            if random.chance(50) {
-                random.pick(&self.flags)
-            } else {
-                random.pick(&self.integer)
-            }
+            if random.chance(50) { random.pick(&self.flags) } else { random.pick(&self.integer) }
         };
         match flavour {
             0..=69 => integer(random),
@@ -69,13 +65,7 @@ pub fn is_flag_instruction(code: Code) -> bool {
 }
 
 /// A block case, or `None` when this draw has no encoding.
-pub fn block(
-    pools: &Pools,
-    masks: &Masks,
-    seed: u64,
-    number: u64,
-    mut random: Random,
-) -> Option<Case> {
+pub fn block(pools: &Pools, masks: &Masks, seed: u64, number: u64, mut random: Random) -> Option<Case> {
     let entry = entry_offset(&mut random);
     let length = 2 + random.below(7) as usize;
     let flavour = random.below(100);
@@ -92,11 +82,8 @@ pub fn block(
         starts.push(code.len());
         let is_jump = n + 1 < length && draft.random.chance(18);
         let form = (0..8).find_map(|_| {
-            let form = if is_jump {
-                draft.random.pick(&pools.conditional)
-            } else {
-                pools.draw(&mut draft.random, flavour)
-            };
+            let form =
+                if is_jump { draft.random.pick(&pools.conditional) } else { pools.draw(&mut draft.random, flavour) };
             (!taint.reaches(form)).then_some(form)
         })?;
         taint = taint.after(form, masks, !jumps.is_empty());
@@ -119,23 +106,11 @@ pub fn block(
         draft.pin(pointer, spot);
     }
     let count = length as u32;
-    let retires = if varies {
-        Retires::Varies(count)
-    } else {
-        Retires::Exactly(count)
-    };
-    Some(Case {
-        seed,
-        number,
-        code,
-        retires,
-        before: draft.state,
-        memory: draft.memory,
-    })
+    let retires = if varies { Retires::Varies(count) } else { Retires::Exactly(count) };
+    Some(Case { seed, number, code, retires, before: draft.state, memory: draft.memory })
 }
 
 /// Whether a repeat prefix makes the number of retired instructions depend on registers.
 pub fn has_rep(instruction: &Instruction) -> bool {
-    instruction.is_string_instruction()
-        && (instruction.has_rep_prefix() || instruction.has_repne_prefix())
+    instruction.is_string_instruction() && (instruction.has_rep_prefix() || instruction.has_repne_prefix())
 }
