@@ -158,8 +158,7 @@ impl Builder {
     }
 
     fn memory(&self, op: &mut Op, insn: &Instruction, _offset: usize) {
-        let segment = insn.memory_segment();
-        op.seg = segment_index(segment);
+        op.seg = self.segment(insn);
         let zero = gpr::ZERO as u8 * 8;
         let base = insn.memory_base();
         let address = |r: Register| if r == Register::None { zero } else { register_slot(r) };
@@ -171,6 +170,19 @@ impl Builder {
         }
         op.index = address(insn.memory_index());
         op.scale = insn.memory_index_scale().trailing_zeros() as u8;
+    }
+
+    /// The segment of the memory operand. In 64-bit mode overrides other than FS and GS are ignored, so that they do not
+    /// even change the vector of a canonical fault (SDM vol. 1, 3.3.7.1).
+    fn segment(&self, insn: &Instruction) -> u8 {
+        let segment = segment_index(insn.memory_segment());
+        if self.mode.bits() != 64 || segment >= seg::FS as u8 {
+            return segment;
+        }
+        match insn.memory_base() {
+            Register::RSP | Register::RBP | Register::ESP | Register::EBP => seg::SS as u8,
+            _ => seg::DS as u8,
+        }
     }
 
     /// How the memory operand is addressed, if there is one.
@@ -497,7 +509,7 @@ impl Builder {
         }
         let repeated = insn.has_rep_prefix() || insn.has_repne_prefix();
         op.aux = if insn.has_repne_prefix() { 2 } else { 1 };
-        op.seg = segment_index(insn.memory_segment());
+        op.seg = self.segment(insn);
         op.address_bytes = string_address_bytes(insn);
         Some(match insn.mnemonic() {
             M::Movsb => string::select::<string::Movs>(1, repeated),

@@ -123,6 +123,12 @@ fn add_prefixes(instruction: &mut Instruction, op_code: &OpCodeInfo, draft: &mut
     if op_code.can_use_lock_prefix() && writes_memory && draft.random.chance(15) {
         instruction.set_has_lock_prefix(true);
     }
+    // Ignored in 64-bit mode, but for what it does to the kind of a fault.
+    let has_memory = (0..instruction.op_count()).any(|n| instruction.op_kind(n) == OpKind::Memory);
+    if has_memory && draft.random.chance(6) {
+        let segments = [Register::ES, Register::CS, Register::SS, Register::DS];
+        instruction.set_segment_prefix(draft.random.pick(&segments));
+    }
     if instruction.is_string_instruction() {
         if op_code.can_use_repne_prefix() && draft.random.chance(30) {
             instruction.set_has_repne_prefix(true);

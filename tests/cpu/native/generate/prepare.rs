@@ -70,8 +70,8 @@ pub fn prepare(instruction: &mut Instruction, draft: &mut Draft, target: u64) {
 /// With 32-bit addresses the upper halves of the registers do not count, so they are filled.
 fn unused_upper(instruction: &Instruction, draft: &mut Draft) -> u64 {
     let is_short_kind = |kind| matches!(kind, OpKind::MemorySegESI | OpKind::MemorySegEDI | OpKind::MemoryESEDI);
-    let is_short =
-        (0..instruction.op_count()).any(|n| is_short_kind(instruction.op_kind(n))) || instruction.memory_base() == Register::EBX;
+    let is_short = (0..instruction.op_count()).any(|n| is_short_kind(instruction.op_kind(n)))
+        || instruction.memory_base() == Register::EBX;
     if is_short { draft.random.next() << 32 } else { 0 }
 }
 
