@@ -29,7 +29,14 @@ const OPTIONS: u32 = DecoderOptions::NO_MPFX_0FBC | DecoderOptions::NO_MPFX_0FBD
 /// Decodes up to `limit` instructions. `None` if the first one needs more bytes than there are.
 pub fn block(bytes: &[u8], mode: Mode, limit: usize) -> Option<Built> {
     let mut decoder = Decoder::with_ip(mode.bits(), bytes, 0, OPTIONS);
-    let mut b = Builder { mode, ops: vec![header()], instructions: Vec::new() };
+    let mut b = Builder {
+        mode,
+        comparison: None,
+        candidate: None,
+        condition: None,
+        ops: vec![header()],
+        instructions: Vec::new(),
+    };
     let mut count = 0;
     let mut end = 0;
     let mut is_closed = false;
@@ -49,7 +56,9 @@ pub fn block(bytes: &[u8], mode: Mode, limit: usize) -> Option<Built> {
         end += insn.len().max(1);
         count += 1;
     }
-    if !is_closed {
+    if is_closed {
+        b.close();
+    } else {
         let mut last = plain(exec::fall_through);
         last.imm = end as u64;
         b.ops.push(last);
@@ -91,6 +100,12 @@ fn header() -> Op {
 
 struct Builder {
     mode: Mode,
+    /// The instruction before the last, if it is a CMP or TEST in 64-bit mode: is it TEST, its width, its form.
+    comparison: Option<(bool, usize, Form)>,
+    /// The last instruction, if it is one.
+    candidate: Option<(bool, usize, Form)>,
+    /// The condition of the last instruction, if it is a Jcc.
+    condition: Option<u8>,
     ops: Vec<Op>,
     instructions: Vec<Instruction>,
 }
@@ -104,8 +119,22 @@ impl Builder {
         self.operands(&mut op, insn, offset);
         let choice = if is_in_model(insn) { self.choose(&mut op, insn, offset) } else { self.raise(&mut op, insn, undefined) };
         op.handler = choice.handler;
+        self.comparison = self.candidate;
+        let is_comparison = matches!(insn.mnemonic(), Mnemonic::Cmp | Mnemonic::Test) && self.mode.bits() == 64;
+        self.candidate = is_comparison.then(|| (insn.mnemonic() == Mnemonic::Test, operand_bytes(insn), self.form(&op, insn)));
+        self.condition = insn.is_jcc_short_or_near().then(|| insn.condition_code() as u8 - 1);
         self.ops.push(op);
         choice.is_last
+    }
+    /// Gives a branch at the end its slot for links, and joins a comparison before it.
+    fn close(&mut self) {
+        let count = self.ops.len();
+        self.ops.push(exec::unused_links());
+        if let (Some((is_test, bytes, form)), Some(cc)) = (self.comparison, self.condition)
+            && let Some(handler) = branch::select_fused(is_test, bytes, form, cc)
+        {
+            self.ops[count - 2].handler = handler;
+        }
     }
     /// More than 15 bytes.
     fn too_long(&mut self, offset: usize) -> bool {

@@ -15,6 +15,11 @@ pub trait Alu {
     const WRITES: bool = true;
     /// Result and flags.
     fn apply<W: Word>(flags: Flags, a: W, b: W) -> (W, Flags);
+    /// A condition on the flags of `apply`, straight from its operands, where that is simpler.
+    #[inline(always)]
+    fn condition<W: Word>(_cc: u8, _a: W, _b: W) -> Option<bool> {
+        None
+    }
 }
 
 /// Sum and flags, with a carry in.
@@ -56,10 +61,31 @@ alu! {
     Sub true |f, a, b| sub(a, b, false);
     /// XOR
     Xor true |f, a, b| (a ^ b, Flags::logic(a ^ b));
-    /// CMP
-    Cmp false |f, a, b| sub(a, b, false);
     /// TEST
     Test false |f, a, b| (a, Flags::logic(a & b));
+}
+
+/// CMP
+pub struct Cmp;
+impl Alu for Cmp {
+    const WRITES: bool = false;
+    #[inline(always)]
+    fn apply<W: Word>(_: Flags, a: W, b: W) -> (W, Flags) {
+        sub(a, b, false)
+    }
+    #[inline(always)]
+    fn condition<W: Word>(cc: u8, a: W, b: W) -> Option<bool> {
+        let (x, y) = (a.sext() as i64, b.sext() as i64);
+        let holds = match cc >> 1 {
+            1 => a < b,
+            2 => a == b,
+            3 => a <= b,
+            6 => x < y,
+            7 => x <= y,
+            _ => return None,
+        };
+        Some(holds != (cc & 1 != 0))
+    }
 }
 
 /// A one-operand instruction.

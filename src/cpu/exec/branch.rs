@@ -2,9 +2,9 @@
 //!
 //! `BYTES` is the width of the instruction pointer that the operand size gives: 8, 4 or 2.
 
-use super::alu::{Addressing, by_address};
-use super::place::{Fast, Full, Mem, Path, Source, Src};
-use super::{chain, leave};
+use super::alu::{Addressing, Alu, Cmp, Form, Test, by_address};
+use super::place::{Dst, Fast, Full, Imm, Mem, Near, Path, Place, Source, Src};
+use super::{chain, chain_by_link, leave};
 use crate::cpu::Cpu;
 use crate::cpu::access::{is_canonical, stack_mask};
 use crate::cpu::fault::{Fault, Stop};
@@ -56,28 +56,83 @@ fn behind(cpu: &Cpu, op: &Op) -> u64 {
 }
 
 unsafe extern "C" fn jmp<const BYTES: usize>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    branch!(cpu, op, true, jmp::<BYTES>, {
-        let rip = target::<BYTES>(cpu, op.imm);
-        if BYTES != 8 {
-            check::<BYTES, Full>(cpu, rip)?;
-        }
-        Ok(rip)
-    })
-}
-unsafe extern "C" fn jcc<const BYTES: usize, const CC: u8>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    // SAFETY: branches are the last op of their block.
+    // SAFETY: branches are the last op of their block, and have a slot for links.
     unsafe {
-        let o = &*op;
-        if !cpu.flags.condition(CC) {
-            let rip = behind(cpu, o);
-            return chain(cpu, rip);
-        }
-        let rip = target::<BYTES>(cpu, o.imm);
+        let rip = target::<BYTES>(cpu, (*op).imm);
         if BYTES != 8 && check::<BYTES, Full>(cpu, rip).is_err() {
             return leave(cpu, op);
         }
-        chain(cpu, rip)
+        chain_by_link(cpu, op, 0, rip)
     }
+}
+unsafe extern "C" fn jcc<const BYTES: usize, const CC: u8>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: as `branch_if`.
+    unsafe { branch_if::<BYTES>(cpu, op, cpu.flags.condition(CC)) }
+}
+/// The second half of a conditional branch.
+///
+/// # Safety
+/// `op` is a Jcc, the last op of the running block.
+#[inline(always)]
+unsafe fn branch_if<const BYTES: usize>(cpu: &mut Cpu, op: *const Op, is_taken: bool) -> *const Op {
+    // SAFETY: the caller's.
+    unsafe {
+        if !is_taken {
+            let rip = behind(cpu, &*op);
+            return chain_by_link(cpu, op, 1, rip);
+        }
+        let rip = target::<BYTES>(cpu, (*op).imm);
+        if BYTES != 8 && check::<BYTES, Full>(cpu, rip).is_err() {
+            return leave(cpu, op);
+        }
+        chain_by_link(cpu, op, 0, rip)
+    }
+}
+/// CMP or TEST with the Jcc behind it, in 64-bit mode: one dispatch instead of two. The flags are set all the same.
+unsafe extern "C" fn compare_and_branch<O: Alu, W: Word, D: Place<W>, S: Source<W>, const CC: u8>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    // SAFETY: decode puts this handler only where the next op is a Jcc, the last of the block; a failed fast path has
+    // changed nothing.
+    unsafe {
+        let operands = S::get(cpu, &*op).and_then(|b| D::look(cpu, &*op).map(|a| (a, b)));
+        match operands {
+            Ok((a, b)) => {
+                let flags = O::apply(cpu.flags, a, b).1;
+                cpu.flags = flags;
+                branch_if::<8>(cpu, op.add(1), O::condition(CC, a, b).unwrap_or_else(|| flags.condition(CC)))
+            }
+            Err(Stop) if D::IS_FULL && S::IS_FULL => leave(cpu, op),
+            Err(Stop) => compare_and_branch::<O, W, D::Full, S::Full, CC>(cpu, op),
+        }
+    }
+}
+/// The fused handler for a CMP or TEST before a Jcc in 64-bit mode, if there is one.
+pub fn select_fused(is_test: bool, bytes: usize, form: Form, cc: u8) -> Option<Handler> {
+    macro_rules! table {
+        ($O:ty, $W:ty, $D:ty, $S:ty: $($c:literal)*) => {{
+            const TABLE: [Handler; 16] = [$(compare_and_branch::<$O, $W, $D, $S, $c> as Handler),*];
+            TABLE[usize::from(cc & 15)]
+        }};
+    }
+    macro_rules! form {
+        ($O:ty, $W:ty) => {
+            match form {
+                Form::RegReg => table!($O, $W, Dst, Src: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15),
+                Form::RegImm => table!($O, $W, Dst, Imm: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15),
+                Form::MemImm(Addressing::Near) => table!($O, $W, Mem<Near>, Imm: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15),
+                Form::RegMem(Addressing::Near) => table!($O, $W, Dst, Mem<Near>: 0 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15),
+                _ => return None,
+            }
+        };
+    }
+    Some(match (is_test, bytes) {
+        (false, 1) => form!(Cmp, u8),
+        (false, 4) => form!(Cmp, u32),
+        (false, 8) => form!(Cmp, u64),
+        (true, 1) => form!(Test, u8),
+        (true, 4) => form!(Test, u32),
+        (true, 8) => form!(Test, u64),
+        _ => return None,
+    })
 }
 unsafe extern "C" fn call<const BYTES: usize, P: Path>(cpu: &mut Cpu, op: *const Op) -> *const Op {
     branch!(cpu, op, !P::IS_FAST, (call::<BYTES, Full>), {

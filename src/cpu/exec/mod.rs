@@ -67,6 +67,67 @@ pub(crate) unsafe fn chain(cpu: &mut Cpu, rip: u64) -> *const Op {
     std::ptr::null()
 }
 
+/// Where a direct branch went before: the ops that follow a branch op in its block are these two words twice, for
+/// the taken and the other way. A link is valid while its key is the current one. Links stay inside one page, because
+/// the same physical block may run at another linear address, where only the page it is in is sure to be the same.
+#[repr(C)]
+pub(crate) struct Link {
+    /// `Cpu::fetch_key` when it was made.
+    key: u64,
+    header: *const Op,
+}
+
+const _: () = assert!(size_of::<[Link; 2]>() == size_of::<Op>());
+
+/// The slot behind a branch op, with links that are never valid.
+pub(crate) fn unused_links() -> Op {
+    // SAFETY: an Op is integers and one function pointer, which is not null and is never called: a branch does not run
+    // on into its links. As a link key this value is neither NO_KEY nor any epoch that will ever be reached.
+    unsafe { std::mem::transmute::<[u8; size_of::<Op>()], Op>([0xfe; size_of::<Op>()]) }
+}
+
+/// Goes to `rip` in the same way as [`chain`], by the link that belongs to this way of the branch.
+///
+/// # Safety
+/// As [`chain`]; `branch` is a branch op, which decode has given a slot for its links.
+#[inline(always)]
+pub(crate) unsafe fn chain_by_link(cpu: &mut Cpu, branch: *const Op, way: usize, rip: u64) -> *const Op {
+    // SAFETY: the slot behind a branch op belongs to its links; a link with the current key leads to a live block.
+    unsafe {
+        let link = branch.add(1).cast::<Link>().add(way);
+        if (*link).key == cpu.fetch_key {
+            let header = (*link).header;
+            let budget = cpu.budget - i64::from((*header).rest);
+            if budget >= 0 {
+                cpu.budget = budget;
+                cpu.block = header;
+                cpu.regs[gpr::BLOCK] = rip;
+                let op = header.add(1);
+                return if cfg!(debug_assertions) { op } else { ((*op).handler)(cpu, op) };
+            }
+        }
+        make_link(cpu, link.cast_mut(), rip)
+    }
+}
+
+/// [`chain`], remembering the way if the target is in the same page.
+///
+/// # Safety
+/// As [`chain_by_link`].
+#[cold]
+#[inline(never)]
+unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
+    // SAFETY: as `chain`; the link belongs to the running block, which nothing else borrows.
+    unsafe {
+        let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];
+        let is_near = (rip ^ cpu.regs[gpr::BLOCK]) < crate::cpu::phys::PAGE;
+        if is_near && jump.rip == rip && jump.key == cpu.fetch_key {
+            link.write(Link { key: jump.key, header: jump.header });
+        }
+        chain(cpu, rip)
+    }
+}
+
 /// The end of a block that does not end in a branch: goes on behind its last instruction.
 pub unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: this is the last op of the running block.
