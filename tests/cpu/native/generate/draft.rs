@@ -13,6 +13,8 @@ pub struct Draft {
     pinned: u16,
     /// Registers reserved as addresses in a block; empty for single instructions.
     pub pointers: Vec<usize>,
+    /// The counter of a block that is a loop: never an explicit operand.
+    pub counter: Option<usize>,
 }
 
 impl Draft {
@@ -33,7 +35,7 @@ impl Draft {
         let gpr = std::array::from_fn(|_| values::integer(&mut random));
         let rflags = random.next() & FLAGS;
         let state = State { gpr, rip: CODE_BASE + entry, rflags, fx };
-        Draft { random, state, memory: Vec::new(), pinned: 0, pointers: Vec::new() }
+        Draft { random, state, memory: Vec::new(), pinned: 0, pointers: Vec::new(), counter: None }
     }
 
     pub fn is_pinned(&self, register: usize) -> bool {

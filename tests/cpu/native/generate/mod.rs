@@ -12,13 +12,13 @@ use iced_x86::{Code, ConditionCode, Decoder, DecoderOptions, Encoder, Instructio
 use super::case::{CODE_BASE, CODE_SIZE, Case, DATA_BASE, EXIT_JUMP_SIZE, Retires};
 use super::masks::Masks;
 use super::random::Random;
-use block::Pools;
+use block::{LOOP_END_SIZE, Pools};
 use catalogue::{Family, catalogue};
 use draft::Draft;
 pub use prepare::operand_address;
 
-/// The longest code of a case: eight instructions of 15 bytes and the exit jump.
-const LONGEST: u64 = 8 * 15 + EXIT_JUMP_SIZE as u64;
+/// The longest code of a case: eight instructions of 15 bytes, the end of a loop and the exit jump.
+const LONGEST: u64 = 8 * 15 + LOOP_END_SIZE + EXIT_JUMP_SIZE as u64;
 /// Cases out of 100 that are blocks.
 const BLOCKS_PERCENT: u64 = 30;
 

@@ -43,6 +43,9 @@ fn gpr(width: u32, draft: &mut Draft) -> Register {
         let register = first + draft.random.below(count) as u32;
         // In a block the address registers stay out of the way, so that later accesses still hit.
         let number = register.full_register().number();
+        if draft.counter == Some(number) {
+            continue;
+        }
         if !draft.pointers.contains(&number) || draft.random.chance(5) {
             return register;
         }
