@@ -158,6 +158,11 @@ impl Cpu {
         }
         true
     }
+    /// Checks that the byte at `la` could be read now, without reading.
+    pub fn probe_read(&mut self, la: u64, segment: u8) -> Result<(), Stop> {
+        self.check_address(self.class, la, segment, 1)?;
+        self.translate(self.class, la, false).map(|_| ())
+    }
     /// Checks that `len` bytes at `la` could be written now, without writing: for instructions that read first.
     pub fn probe_write(&mut self, la: u64, segment: u8, len: usize) -> Result<(), Stop> {
         self.check_address(self.class, la, segment, len)?;

@@ -187,8 +187,7 @@ impl Builder {
     }
 
     fn memory(&self, op: &mut Op, insn: &Instruction, _offset: usize) {
-        let segment = insn.memory_segment();
-        op.seg = segment_index(segment);
+        op.seg = self.segment(insn);
         let zero = gpr::ZERO as u8 * 8;
         let base = insn.memory_base();
         let address = |r: Register| if r == Register::None { zero } else { register_slot(r) };
@@ -200,6 +199,19 @@ impl Builder {
         }
         op.index = address(insn.memory_index());
         op.scale = insn.memory_index_scale().trailing_zeros() as u8;
+    }
+
+    /// The segment of the memory operand. In 64-bit mode overrides other than FS and GS are ignored, so that they do not
+    /// even change the vector of a canonical fault (SDM vol. 1, 3.3.7.1).
+    fn segment(&self, insn: &Instruction) -> u8 {
+        let segment = segment_index(insn.memory_segment());
+        if self.mode.bits() != 64 || segment >= seg::FS as u8 {
+            return segment;
+        }
+        match insn.memory_base() {
+            Register::RSP | Register::RBP | Register::ESP | Register::EBP => seg::SS as u8,
+            _ => seg::DS as u8,
+        }
     }
 
     /// How the memory operand is addressed, if there is one.
@@ -306,6 +318,7 @@ impl Builder {
             Code::Popad => stack::popa::<u32>,
             Code::Cmpxchg8b_m64 => cmpxchg8b,
             Code::Cmpxchg16b_m128 => cmpxchg16b,
+            Code::Clflush_m8 => clflush,
             _ => return None,
         })
     }
@@ -368,7 +381,7 @@ impl Builder {
             }
             M::Xlatb => data::xlat,
             M::Nop | M::Reservednop | M::Pause | M::Endbr64 | M::Endbr32 | M::Lfence | M::Mfence | M::Sfence | M::Rdsspd | M::Rdsspq => data::nop,
-            M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchw | M::Prefetch | M::Prefetchwt1 | M::Clflush => data::nop,
+            M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchw | M::Prefetch | M::Prefetchwt1 => data::nop,
             M::Shl | M::Sal => self.shift::<shift::Shl>(op, insn, bytes, memory),
             M::Shr => self.shift::<shift::Shr>(op, insn, bytes, memory),
             M::Sar => self.shift::<shift::Sar>(op, insn, bytes, memory),
@@ -525,7 +538,7 @@ impl Builder {
         }
         let repeated = insn.has_rep_prefix() || insn.has_repne_prefix();
         op.aux = if insn.has_repne_prefix() { 2 } else { 1 };
-        op.seg = segment_index(insn.memory_segment());
+        op.seg = self.segment(insn);
         op.address_bytes = string_address_bytes(insn);
         Some(match insn.mnemonic() {
             M::Movsb => string::select::<string::Movs>(1, repeated),
@@ -558,6 +571,11 @@ fn undefined(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<(), Stop> {
     cpu.fault(Fault::ud())
 }
 
+/// Nothing to flush, but the address is checked like a byte load's (SDM vol. 2, CLFLUSH).
+fn clflush(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
+    let la = cpu.operand_address(op, 1, false)?;
+    cpu.probe_read(la, op.seg)
+}
 fn cmpxchg8b(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
     let la = cpu.operand_address(op, 8, true)?;
     cpu.probe_write(la, op.seg, 8)?;
@@ -730,7 +748,7 @@ fn counter_bytes(code: Code) -> u8 {
 /// True for the x87 unit's instructions, FWAIT among them.
 pub(super) fn is_x87(insn: &Instruction) -> bool {
     use CpuidFeature::{FPU, FPU287, FPU387};
-    insn.mnemonic() == Mnemonic::Fisttp || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
+    matches!(insn.mnemonic(), Mnemonic::Fisttp | Mnemonic::Wait) || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
 }
 
 /// The instruction set extensions of the model, `reenact-x86-64-v2`.

@@ -197,7 +197,10 @@ fn store<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result
     };
     // Every exception but inexactness keeps memory and stack as they are while unmasked.
     let withheld = stored.flags.unmasked(env.masks).has(!Flags::PRECISION);
-    if !withheld {
+    // A bad address is reported all the same.
+    if withheld {
+        cx.probe_write(stored.size)?;
+    } else {
         cx.write(&stored.bytes[..stored.size])?;
     }
     // A withheld result has not been rounded as far as anyone can see.

@@ -49,6 +49,11 @@ impl X87Context for Scripted {
         Ok(())
     }
 
+    fn probe_write(&mut self, len: usize) -> Result<(), Stop> {
+        assert!(len <= self.memory.len());
+        if self.faulting { Err(Stop::Memory) } else { Ok(()) }
+    }
+
     fn rflags(&self) -> u64 {
         self.flags
     }
