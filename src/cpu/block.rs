@@ -105,7 +105,7 @@ pub struct Geometry {
 
 impl Default for Geometry {
     fn default() -> Geometry {
-        Geometry { block: 48, tlb: 1024 }
+        Geometry { block: 48, tlb: 2048 }
     }
 }
 
@@ -145,9 +145,9 @@ impl BlockCache {
     pub fn jump_slot(rip: u64) -> usize {
         ((rip ^ (rip >> 12)) as usize) & (JUMPS - 1)
     }
-    /// The key that jump cache entries of `mode` must carry now.
-    pub fn fetch_key(&self, mode: Mode) -> u64 {
-        self.epoch << 16 | u64::from(mode.0)
+    /// The key that jump cache entries of `mode` must carry now, in the address space of a TLB bank.
+    pub fn fetch_key(&self, mode: Mode, bank: u64) -> u64 {
+        self.epoch << 24 | bank << 16 | u64::from(mode.0)
     }
     /// Some mapping that code was fetched through may have changed.
     pub fn mappings_changed(&mut self) {

@@ -176,6 +176,9 @@ impl Cpu {
         let attrs = self.phys.attrs[ram.index];
         write &= attrs & page::DIRTY != 0 && attrs & (page::CODE | page::TABLE) == 0;
         let is_watched = self.is_page_watched(la);
+        if write {
+            self.phys.attrs[ram.index] |= page::GRANTED;
+        }
         let allow = Allow { read: allow.read && !is_watched, write: write && !is_watched, fetch: allow.fetch };
         self.tlb.fill(class, la, ram.index, ram.host, allow);
     }
@@ -331,13 +334,22 @@ impl Cpu {
         }
     }
 
+    /// Takes write permission to a page away from every TLB entry.
+    pub(crate) fn withhold_writes(&mut self, index: usize) {
+        // Most pages were never written since the last Digest, so that no entry has to be looked for.
+        if self.phys.attrs[index] & page::GRANTED != 0 {
+            self.phys.attrs[index] &= !page::GRANTED;
+            self.tlb.withhold_writes(index);
+        }
+    }
+
     fn note_table(&mut self, index: usize, at: u64) {
         let generation = self.tables.generation;
         let u = &mut self.tables.uses[index];
         if self.phys.attrs[index] & page::TABLE == 0 {
             self.phys.attrs[index] |= page::TABLE;
             *u = TableUse { at, generation, stores: 0, is_shared: false };
-            self.tlb.withhold_writes(index);
+            self.withhold_writes(index);
             return;
         }
         if u.generation != generation {
@@ -433,9 +445,21 @@ impl Cpu {
         }
     }
 
+    /// CR3 has changed. With four-level paging the translations of other address spaces are kept: they are taken back
+    /// when their tables change, as those of this one are.
+    pub(crate) fn switch_tables(&mut self) {
+        if self.paging() != Paging::FourLevel {
+            return self.flush_translations();
+        }
+        if self.tlb.switch(self.state.cr3 & FRAME) {
+            self.blocks.mappings_changed();
+        }
+        self.update_mode();
+    }
+
     /// Forgets every cached translation.
     pub(crate) fn flush_translations(&mut self) {
-        self.tlb.flush();
+        self.tlb.flush(self.state.cr3 & FRAME);
         self.tables.generation = self.tables.generation.checked_add(1).unwrap_or_else(|| {
             self.tables.uses.fill(TableUse::default());
             1

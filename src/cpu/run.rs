@@ -215,7 +215,7 @@ impl Cpu {
                 let built = self.build(mode)?;
                 for &(index, _, _) in &built.spans {
                     if self.phys.attrs[index as usize] & page::CODE == 0 {
-                        self.tlb.withhold_writes(index as usize);
+                        self.withhold_writes(index as usize);
                     }
                 }
                 self.blocks.insert(gpa, mode, built.ops, built.instructions, &built.spans, &mut self.phys)
@@ -325,7 +325,7 @@ impl Cpu {
         let mode = self.mode();
         // The jump cache goes by RIP alone, so it serves only where RIP is the linear address.
         let direct = self.is_64bit() || self.state.seg[seg::CS].is_flat();
-        self.fetch_key = if direct && self.in_flight == 0 { self.blocks.fetch_key(mode) } else { NO_KEY };
+        self.fetch_key = if direct && self.in_flight == 0 { self.blocks.fetch_key(mode, self.tlb.bank()) } else { NO_KEY };
     }
 
     /// The mode that blocks are decoded for now.
