@@ -87,7 +87,8 @@ start_8254:
         out     %al, $PIT_CHANNEL0
         ret
 
-# Periodic, divided by 16, vector 0x40: with a bus clock of 25 MHz, 1000 ticks a second. The 8259s are masked by now, so LINT0 stays as it is.
+# Periodic, divided by 16, vector 0x40: 1000 ticks a second from a 25 MHz bus. The 8259s are masked by now, so LINT0
+# stays as it is.
 start_lapic_timer:
         mov     $LAPIC_SPURIOUS, %eax
         movl    $0x1ff, (%rax)          # APIC on, spurious vector 0xff
