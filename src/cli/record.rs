@@ -64,7 +64,7 @@ pub struct Record {
 impl Record {
     pub fn execute(self) -> Result {
         let output = self.output_path();
-        if output.exists() && !self.force {
+        if output.symlink_metadata().is_ok() && !self.force {
             return Err(Failure::Usage(anyhow!("{} exists; give another name with -o, or --force to replace it", output.display())));
         }
         let is_program = !self.program.is_empty();

@@ -43,11 +43,7 @@ impl Verify {
         println!("{path}: bit-exact up to instruction {}", text::moment(report.proven));
         println!("{} digests and {} outputs ({}) equal, {wall:.2} s ({:.0} MIPS)", summary.counts.digests + u64::from(summary.is_closed()), summary.counts.outputs, text::size(summary.counts.console_bytes), report.proven.0 as f64 / wall / 1e6);
         match report.damage {
-            Some(damage) => {
-                eprintln!("reenact: {damage}");
-                eprintln!("reenact: what comes before is proven; what comes after is lost");
-                Err(super::Failure::Input(anyhow::anyhow!("{path} was not closed properly: it is verified up to its last whole frame only")))
-            }
+            Some(damage) => Err(anyhow::anyhow!("{damage}; what comes before is verified, what comes after is lost").into()),
             None if !summary.is_closed() => {
                 println!("the recording was not closed: it ends with its last whole frame");
                 Ok(Outcome::Done)
