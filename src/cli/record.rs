@@ -110,12 +110,13 @@ impl Record {
         for file in &self.files {
             spec.extra_files.push(pack::parse_file_argument(file, &cwd).map_err(|e| Failure::Usage(e.into()))?);
         }
-        let search = kernel::KernelSearch::of_host(self.kernel.clone(), self.offline);
-        let found = kernel::find(&search, &mut |said| eprintln!("reenact: {said}"))?;
         let packed = pack::pack(&spec)?;
         for note in &packed.notes {
             eprintln!("reenact: {note}");
         }
+        // Only now: nothing is fetched for a program that cannot be packed.
+        let search = kernel::KernelSearch::of_host(self.kernel.clone(), self.offline);
+        let found = kernel::find(&search, &mut |said| eprintln!("reenact: {said}"))?;
         let memory = self.memory.max(packed.least_memory_mib() << 20);
         let cmdline = match &self.append {
             Some(more) => format!("{} {more}", packed.cmdline),
