@@ -106,9 +106,10 @@ impl Typist {
         keys.write_all(text.as_bytes()).and_then(|()| keys.flush()).expect("the recorder reads");
     }
 
-    /// Reads the console until it ends with `text`, which it must do sometime.
+    /// Reads on until what is new ends with `text`, which it must do sometime.
     pub fn waits_for(&mut self, text: &str) {
-        while !self.seen.ends_with(text.as_bytes()) {
+        let from = self.seen.len();
+        while !self.seen[from..].ends_with(text.as_bytes()) {
             let byte = self.screen.fill_buf().expect("the pipe works").first().copied();
             let Some(byte) = byte else {
                 panic!("the console ended without {text:?}: {}", String::from_utf8_lossy(&self.seen))
