@@ -15,7 +15,11 @@ pub struct Ran {
 
 impl Ran {
     pub fn from_output(output: Output) -> Ran {
-        Ran { code: output.status.code(), out: output.stdout, err: String::from_utf8_lossy(&output.stderr).into_owned() }
+        Ran {
+            code: output.status.code(),
+            out: output.stdout,
+            err: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
     }
 
     /// What was printed, as text with the UART's carriage returns removed.
@@ -86,7 +90,12 @@ pub struct Typist {
 
 impl Typist {
     pub fn start(mut command: Command) -> Typist {
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the binary starts");
         let keys = child.stdin.take();
         let screen = BufReader::new(child.stdout.take().expect("it is piped"));
         Typist { child, keys, screen, seen: Vec::new() }
@@ -101,7 +110,9 @@ impl Typist {
     pub fn waits_for(&mut self, text: &str) {
         while !self.seen.ends_with(text.as_bytes()) {
             let byte = self.screen.fill_buf().expect("the pipe works").first().copied();
-            let Some(byte) = byte else { panic!("the console ended without {text:?}: {}", String::from_utf8_lossy(&self.seen)) };
+            let Some(byte) = byte else {
+                panic!("the console ended without {text:?}: {}", String::from_utf8_lossy(&self.seen))
+            };
             self.screen.consume(1);
             self.seen.push(byte);
         }

@@ -44,7 +44,8 @@ impl Boot<'_> {
 /// The bound that a boot adds beyond its images.
 #[track_caller]
 fn assert_adds_little(recording: &Path, about: &serde_json::Value) {
-    let images: u64 = about["images"].as_array().expect("a list").iter().map(|i| i["bytes"].as_u64().expect("a number")).sum();
+    let images: u64 =
+        about["images"].as_array().expect("a list").iter().map(|i| i["bytes"].as_u64().expect("a number")).sum();
     let bytes = std::fs::metadata(recording).expect("it is there").len();
     assert!(bytes <= images + (64 << 10), "{bytes} bytes for images of {images}");
 }
@@ -52,7 +53,9 @@ fn assert_adds_little(recording: &Path, about: &serde_json::Value) {
 #[track_caller]
 fn assert_batch_ran(console: &str) {
     // md5 of `seq 1 2000 | sort -r`, from coreutils.
-    for line in ["SHELL on Linux x86_64", "sum 42", "words 3", "2e9c29a3e64ec8303dcda875708e6884  -", "500", "status 3", "DONE"] {
+    for line in
+        ["SHELL on Linux x86_64", "sum 42", "words 3", "2e9c29a3e64ec8303dcda875708e6884  -", "500", "status 3", "DONE"]
+    {
         assert!(console.lines().any(|l| l == line), "no {line:?} in:\n{console}");
     }
 }
@@ -101,7 +104,10 @@ fn two_boots_have_one_final_digest() {
     let outputs: Vec<PathBuf> = ["a", "b"].into_iter().map(|n| dir.path().join(n)).collect();
     // The second looks at nothing but the engine's caches otherwise.
     let a = Ran::from_output(BATCH.command(&guests, &outputs[0]).output().expect("the binary starts")).succeeded();
-    let b = Ran::from_output(BATCH.command(&guests, &outputs[1]).args(["--geometry", "5,64"]).output().expect("the binary starts")).succeeded();
+    let b = Ran::from_output(
+        BATCH.command(&guests, &outputs[1]).args(["--geometry", "5,64"]).output().expect("the binary starts"),
+    )
+    .succeeded();
     assert_eq!(a.out, b.out);
     let (a, b) = (info(&outputs[0]), info(&outputs[1]));
     for field in ["final_digest", "instructions", "outputs", "inputs"] {

@@ -11,8 +11,10 @@ use tempfile::TempDir;
 fn forged(dir: &TempDir, name: &str, mut forge: impl FnMut(usize, &mut Event)) -> PathBuf {
     let reader = Reader::open(trace(name)).expect("the trace opens");
     let path = dir.path().join("forged.reen");
-    let contents: Vec<_> = reader.images().iter().map(|i| reader.load_image(i.role).expect("it is whole").expect("it is there")).collect();
-    let images: Vec<_> = reader.images().iter().zip(&contents).map(|(i, bytes)| Image { role: i.role, name: &i.name, bytes }).collect();
+    let contents: Vec<_> =
+        reader.images().iter().map(|i| reader.load_image(i.role).expect("it is whole").expect("it is there")).collect();
+    let images: Vec<_> =
+        reader.images().iter().zip(&contents).map(|(i, bytes)| Image { role: i.role, name: &i.name, bytes }).collect();
     let mut writer = Writer::create(&path, true, reader.header().clone(), &images).expect("there is room");
     let mut end = None;
     for (i, event) in reader.events().expect("it is whole").enumerate() {
@@ -105,7 +107,11 @@ fn another_final_digest_is_a_divergence() {
 fn other_typing_is_a_divergence() {
     let dir = tempfile::tempdir().expect("there is room");
     let forged = forged(&dir, "monitor", |_, event| {
-        if let Event::Input(reenact::recording::Input { data: reenact::recording::InputData::SerialRx { bytes, .. }, .. }) = event {
+        if let Event::Input(reenact::recording::Input {
+            data: reenact::recording::InputData::SerialRx { bytes, .. },
+            ..
+        }) = event
+        {
             bytes[0] = b'j';
         }
     });

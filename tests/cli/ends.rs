@@ -39,7 +39,8 @@ fn ctrl_a_x_at_a_terminal_closes_the_recording() {
     let bench = Bench::with("monitor");
     let (mut terminal, keyboard) = terminal();
     let mut command = bench.record("r.reen");
-    let mut child = command.stdin(keyboard).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child =
+        command.stdin(keyboard).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     let mut screen = child.stdout.take().expect("it is piped");
     let mut seen = Vec::new();
     let mut wait_for = |text: &str| {
@@ -63,7 +64,9 @@ fn ctrl_a_x_at_a_terminal_closes_the_recording() {
 fn terminal() -> (File, File) {
     let (mut master, mut slave) = (-1, -1);
     // SAFETY: both numbers are written before use; the name, settings and size are optional and not given.
-    let opened = unsafe { libc::openpty(&raw mut master, &raw mut slave, std::ptr::null_mut(), std::ptr::null(), std::ptr::null()) };
+    let opened = unsafe {
+        libc::openpty(&raw mut master, &raw mut slave, std::ptr::null_mut(), std::ptr::null(), std::ptr::null())
+    };
     assert_eq!(opened, 0, "the host has pseudo-terminals");
     // SAFETY: both descriptors were just opened and belong to nobody else.
     unsafe { (File::from_raw_fd(master), File::from_raw_fd(slave)) }
@@ -72,7 +75,8 @@ fn terminal() -> (File, File) {
 #[test]
 fn a_closed_output_pipe_does_not_end_the_recording() {
     let bench = Bench::with("timers");
-    let mut child = bench.record("r.reen").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
+    let mut child =
+        bench.record("r.reen").stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the binary starts");
     drop(child.stdout.take());
     Ran::from_output(child.wait_with_output().expect("it is our child")).succeeded();
     assert_eq!(info(&bench.path("r.reen"))["ended"], "debug exit with code 0");

@@ -25,7 +25,8 @@ fn no_room_for_the_images_leaves_nothing() {
     let bench = Bench::with("timers");
     let before = bench.files();
     for room in [0, 10, 100, 700, 1200] {
-        let ran = Ran::from_output(with_room_for(&mut bench.record("r.reen"), room).output().expect("the binary starts"));
+        let ran =
+            Ran::from_output(with_room_for(&mut bench.record("r.reen"), room).output().expect("the binary starts"));
         ran.refused(3, &["cannot write the recording", "r.reen"]);
         assert_eq!(bench.files(), before, "{room} bytes");
     }

@@ -49,7 +49,11 @@ impl Bench {
     /// `record` of this guest into `name`, not started yet.
     pub fn record(&self, name: &str) -> Command {
         let mut command = reenact();
-        command.args(["record", "--memory", "8M", "--digest-interval", "65536", "--kernel"]).arg(&self.kernel).arg("-o").arg(self.path(name));
+        command
+            .args(["record", "--memory", "8M", "--digest-interval", "65536", "--kernel"])
+            .arg(&self.kernel)
+            .arg("-o")
+            .arg(self.path(name));
         command
     }
 
@@ -63,7 +67,8 @@ impl Bench {
     /// The names in the directory, sorted, hidden ones included.
     pub fn files(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.dir.path()).expect("it is our directory");
-        let mut names: Vec<_> = entries.map(|e| e.expect("it is our directory").file_name().to_string_lossy().into_owned()).collect();
+        let mut names: Vec<_> =
+            entries.map(|e| e.expect("it is our directory").file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names
     }

@@ -49,8 +49,18 @@ fn an_initrd_that_does_not_fit_is_refused() {
     let bench = Bench::with("usermode");
     let large = bench.path("large");
     std::fs::File::create(&large).and_then(|f| f.set_len(16 << 20)).expect("it takes no room");
-    assert_record_is_refused(&bench, record(&bench, &bench.kernel).arg("--initrd").arg(&large), 3, &["initrd has 16777216 bytes", "--memory"]);
-    assert_record_is_refused(&bench, record(&bench, &bench.kernel).arg("--initrd").arg(bench.path("missing")), 3, &["cannot read the initrd", "missing"]);
+    assert_record_is_refused(
+        &bench,
+        record(&bench, &bench.kernel).arg("--initrd").arg(&large),
+        3,
+        &["initrd has 16777216 bytes", "--memory"],
+    );
+    assert_record_is_refused(
+        &bench,
+        record(&bench, &bench.kernel).arg("--initrd").arg(bench.path("missing")),
+        3,
+        &["cannot read the initrd", "missing"],
+    );
 }
 
 #[test]
@@ -115,12 +125,29 @@ fn arguments_that_ask_for_nothing_are_a_usage_error() {
     bare.args(["record", "-o"]).arg(bench.path("r.reen"));
     assert_record_is_refused(&bench, &mut bare, 2, &["nothing to record"]);
     assert_record_is_refused(&bench, record(&bench, &bench.kernel).args(["--file", "/etc/passwd"]), 2, &["--file"]);
-    assert_record_is_refused(&bench, record(&bench, &bench.kernel).args(["--initrd", "/etc/passwd", "--", "/bin/ls"]), 2, &["--initrd"]);
+    assert_record_is_refused(
+        &bench,
+        record(&bench, &bench.kernel).args(["--initrd", "/etc/passwd", "--", "/bin/ls"]),
+        2,
+        &["--initrd"],
+    );
     // clap's own messages have a hint and a usage line.
-    for arguments in [&["record", "--memory", "12Q"][..], &["record", "--bogus"], &["replay", "--to", "200%", "x"], &["bogus"], &[], &["verify"]] {
+    for arguments in [
+        &["record", "--memory", "12Q"][..],
+        &["record", "--bogus"],
+        &["replay", "--to", "200%", "x"],
+        &["bogus"],
+        &[],
+        &["verify"],
+    ] {
         assert_eq!(run(arguments).code, Some(2), "{arguments:?}");
     }
-    assert_record_is_refused(&bench, record(&bench, &bench.kernel).args(["--append", &"x".repeat(1 << 16)]), 3, &["command line has 65536 bytes"]);
+    assert_record_is_refused(
+        &bench,
+        record(&bench, &bench.kernel).args(["--append", &"x".repeat(1 << 16)]),
+        3,
+        &["command line has 65536 bytes"],
+    );
 }
 
 #[test]

@@ -31,13 +31,20 @@ fn recordings_of_one_guest_have_one_final_digest() {
         let mut seen = Vec::new();
         for round in 0..5 {
             let names: Vec<_> = (0..4).map(|i| format!("{round}-{i}.reen")).collect();
-            let children: Vec<_> = names.iter().map(|n| bench.record(n).stdout(std::process::Stdio::null()).spawn().expect("the binary starts")).collect();
+            let children: Vec<_> = names
+                .iter()
+                .map(|n| bench.record(n).stdout(std::process::Stdio::null()).spawn().expect("the binary starts"))
+                .collect();
             for mut child in children {
                 assert!(child.wait().expect("it is our child").success());
             }
             for n in &names {
                 let about = info(&bench.path(n));
-                seen.push((about["final_digest"].clone(), about["instructions"].clone(), about["console_bytes"].clone()));
+                seen.push((
+                    about["final_digest"].clone(),
+                    about["instructions"].clone(),
+                    about["console_bytes"].clone(),
+                ));
             }
         }
         assert_eq!(seen.len(), 20);
@@ -51,7 +58,8 @@ fn cache_sizes_while_recording_leave_no_trace() {
     let digest = info(&bench.recorded("default.reen"))["final_digest"].clone();
     for geometry in ["1,2", "5,8", "48,4096"] {
         let name = format!("{geometry}.reen");
-        Ran::from_output(bench.record(&name).args(["--geometry", geometry]).output().expect("the binary starts")).succeeded();
+        Ran::from_output(bench.record(&name).args(["--geometry", geometry]).output().expect("the binary starts"))
+            .succeeded();
         assert_eq!(info(&bench.path(&name))["final_digest"], digest, "{geometry}");
         verify(&bench.path(&name));
     }
@@ -81,8 +89,10 @@ fn force_replaces_a_recording() {
 #[test]
 fn the_clock_starts_where_it_was_told_to() {
     let bench = Bench::with("usermode");
-    Ran::from_output(bench.record("now.reen").args(["--start-time", "now"]).output().expect("the binary starts")).succeeded();
-    Ran::from_output(bench.record("0.reen").args(["--start-time", "0"]).output().expect("the binary starts")).succeeded();
+    Ran::from_output(bench.record("now.reen").args(["--start-time", "now"]).output().expect("the binary starts"))
+        .succeeded();
+    Ran::from_output(bench.record("0.reen").args(["--start-time", "0"]).output().expect("the binary starts"))
+        .succeeded();
     for name in ["now.reen", "0.reen"] {
         verify(&bench.path(name));
     }

@@ -34,7 +34,12 @@ fn every_trace_verifies() {
 #[test]
 fn every_trace_shows_the_console_of_its_guest() {
     for name in TRACES {
-        assert_eq!(Ran::from_output(reenact().arg("replay").arg(trace(name)).output().expect("the binary starts")).succeeded().text(), expected_console(name));
+        assert_eq!(
+            Ran::from_output(reenact().arg("replay").arg(trace(name)).output().expect("the binary starts"))
+                .succeeded()
+                .text(),
+            expected_console(name)
+        );
     }
 }
 
@@ -53,7 +58,10 @@ fn no_cache_size_changes_a_replay() {
 fn replay_to_a_moment_shows_the_console_up_to_it() {
     let whole = expected_console("heap_overflow");
     for to in ["0", "10%", "50%", "1000000", "99%", "end", "999999999999"] {
-        let ran = Ran::from_output(reenact().args(["replay", "--to", to]).arg(trace("heap_overflow")).output().expect("the binary starts")).succeeded();
+        let ran = Ran::from_output(
+            reenact().args(["replay", "--to", to]).arg(trace("heap_overflow")).output().expect("the binary starts"),
+        )
+        .succeeded();
         assert!(whole.starts_with(&ran.text()), "{to}: {}", ran.text());
         assert_eq!(ran.text() == whole, to == "end" || to == "999999999999", "{to}: {}", ran.text());
     }
