@@ -112,7 +112,8 @@ impl Cpu {
         self.check_address(class, la, segment, buf.len())?;
         let head = buf.len().min((PAGE - la % PAGE) as usize);
         let first = self.translate(class, la, false)?;
-        let second = if head < buf.len() { Some(self.translate(class, self.wrap(la + head as u64), false)?) } else { None };
+        let second =
+            if head < buf.len() { Some(self.translate(class, self.wrap(la + head as u64), false)?) } else { None };
         self.watch(la, buf.len(), false)?;
         self.read_physical(first, &mut buf[..head])?;
         match second {
@@ -125,7 +126,8 @@ impl Cpu {
         self.check_address(class, la, segment, bytes.len())?;
         let head = bytes.len().min((PAGE - la % PAGE) as usize);
         let first = self.translate(class, la, true)?;
-        let second = if head < bytes.len() { Some(self.translate(class, self.wrap(la + head as u64), true)?) } else { None };
+        let second =
+            if head < bytes.len() { Some(self.translate(class, self.wrap(la + head as u64), true)?) } else { None };
         self.watch(la, bytes.len(), true)?;
         if self.is_special(first, head) || second.is_some_and(|gpa| self.is_special(gpa, bytes.len() - head)) {
             self.must_be_alone()?;

@@ -10,8 +10,8 @@
 //! share while the upper halves of their top-level tables are equal.
 
 use super::op::Op;
-use super::tlb::BANKS;
 use super::phys::{PAGE, PhysMemory, page};
+use super::tlb::BANKS;
 use iced_x86::Instruction;
 use std::collections::BTreeMap;
 
@@ -217,7 +217,15 @@ impl BlockCache {
         }
     }
     /// Keeps a block. `spans` are the byte ranges it was decoded from: page, first byte, length.
-    pub fn insert(&mut self, gpa: u64, mode: Mode, ops: Vec<Op>, instructions: Vec<Instruction>, spans: &[(u32, usize, usize)], phys: &mut PhysMemory) -> *const Op {
+    pub fn insert(
+        &mut self,
+        gpa: u64,
+        mode: Mode,
+        ops: Vec<Op>,
+        instructions: Vec<Instruction>,
+        spans: &[(u32, usize, usize)],
+        phys: &mut PhysMemory,
+    ) -> *const Op {
         if self.ops > MOST_OPS || self.count >= SLOTS / 2 {
             self.clear(phys);
         }

@@ -64,4 +64,3 @@ impl Op {
         unsafe { this.add(1) }
     }
 }
-

@@ -134,9 +134,11 @@ impl Tlb {
     /// Forgets everything; the bank in use is that of `root` from now on.
     pub fn flush(&mut self, root: u64) {
         for bank in (0..BANKS).filter(|&b| self.roots[b] != NO_ROOT || b == self.bank) {
-            self.entries[bank * CLASSES * self.per_class..].iter_mut().take(self.per_class * CLASSES).enumerate().for_each(
-                |(i, e)| *e = Entry::empty(none(i, self.per_class)),
-            );
+            self.entries[bank * CLASSES * self.per_class..]
+                .iter_mut()
+                .take(self.per_class * CLASSES)
+                .enumerate()
+                .for_each(|(i, e)| *e = Entry::empty(none(i, self.per_class)));
         }
         self.roots = [NO_ROOT; BANKS];
         self.roots[self.bank] = root;

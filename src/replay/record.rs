@@ -10,7 +10,10 @@ use crate::machine::boot::{BootPlan, GuestImage, detect};
 use crate::machine::digest::Hash;
 use crate::machine::{Exit, Machine, MachineError, MachinePlan};
 use crate::moment::Moment;
-use crate::recording::{BootKind, CpuModel, Draft, ExitReason, Header, Identity, Image, ImageRole, Input, InputData, MachineConfig, ProgramInfo, Writer};
+use crate::recording::{
+    BootKind, CpuModel, Draft, ExitReason, Header, Identity, Image, ImageRole, Input, InputData, MachineConfig,
+    ProgramInfo, Writer,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -80,7 +83,8 @@ pub fn record(plan: Plan, path: &Path, console: &mut dyn Console, stop: &dyn Fn(
         images.push(Image { role: ImageRole::Initrd, name: &plan.initrd_name, bytes: initrd });
     }
     let draft = Draft::create(path, plan.overwrite, header, &images)?;
-    let (wall_clock_ns, digest_interval, limit, geometry) = (plan.wall_clock_ns, plan.digest_interval, plan.limit, plan.geometry);
+    let (wall_clock_ns, digest_interval, limit, geometry) =
+        (plan.wall_clock_ns, plan.digest_interval, plan.limit, plan.geometry);
     let machine_plan = MachinePlan { ram_bytes: plan.ram_bytes, wall_clock_ns, boot: plan.boot };
     let machine = Machine::new(&machine_plan, geometry)?;
     // The images are in the machine's RAM and in the file now.

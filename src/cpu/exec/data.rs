@@ -29,7 +29,10 @@ pub fn select_mov(bytes: usize, form: Form) -> Handler {
     })
 }
 
-unsafe extern "C" fn extend<const SIGNED: bool, W: Word, F: Word, S: Source<F>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+unsafe extern "C" fn extend<const SIGNED: bool, W: Word, F: Word, S: Source<F>>(
+    cpu: &mut Cpu,
+    op: *const Op,
+) -> *const Op {
     two_path_handler!(cpu, op, S::IS_FULL, (extend::<SIGNED, W, F, S::Full>), {
         let v = S::get(cpu, op)?;
         let v = if SIGNED { v.sext() } else { v.to_u64() };

@@ -10,10 +10,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        Bench {
-            chip: I8042::default(),
-            now_ns: 0,
-        }
+        Bench { chip: I8042::default(), now_ns: 0 }
     }
 
     fn command(&mut self, value: u8) -> bool {
