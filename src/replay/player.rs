@@ -64,6 +64,7 @@ pub struct Player {
     events: Events,
     next: Option<Event>,
     expected: VecDeque<Sent>,
+    last_output: Option<Moment>,
     sent: VecDeque<Sent>,
     /// The last Moment whose Digest was equal.
     pub proven: Moment,
@@ -100,6 +101,7 @@ impl Player {
             events,
             next: first,
             expected: VecDeque::new(),
+            last_output: None,
             sent: VecDeque::new(),
             proven: Moment(0),
             damage,
@@ -110,9 +112,10 @@ impl Player {
 
     /// Goes on to the next event of the recording, or to `limit` if that comes first.
     pub fn step(&mut self, limit: Moment) -> Result<Step, Error> {
-        let Some(event) = self.next.clone() else { return Ok(Step::Done) };
+        let Some(event) = self.next.clone() else { return self.run_out(limit) };
         // An Output is compared when its line is complete; only Inputs, Digests and the end steer the machine.
         if let Event::Output(o) = event {
+            self.last_output = Some(o.at);
             self.expected.push_back(Sent { at: o.at, bytes: o.bytes });
             return self.go_on();
         }
@@ -169,10 +172,44 @@ impl Player {
 
     fn go_on(&mut self) -> Result<Step, Error> {
         self.next = advance(&mut self.events, &mut self.damage)?;
-        Ok(if self.next.is_some() { Step::On } else { Step::Done })
+        Ok(if self.next.is_some() || self.has_output_ahead() { Step::On } else { Step::Done })
+    }
+
+    /// A recording that was not closed may end with Outputs behind the last event that steers the machine. The byte
+    /// leaves with the instruction after the Output's Moment.
+    fn has_output_ahead(&self) -> bool {
+        self.last_output.is_some_and(|at| self.machine.now() <= at)
+    }
+
+    fn run_out(&mut self, limit: Moment) -> Result<Step, Error> {
+        let Some(at) = self.last_output.filter(|_| self.has_output_ahead()) else { return Ok(Step::Done) };
+        let exit = self.machine.run(Moment(at.0 + 1).min(limit), false);
+        self.collect();
+        if let Some(different) = self.check_outputs(false) {
+            return Ok(Step::Different(different));
+        }
+        if self.has_output_ahead() {
+            return Ok(match reason(&exit) {
+                None => Step::On,
+                ended => Step::Different(Difference::End {
+                    from: self.proven,
+                    at: self.machine.now(),
+                    recorded: None,
+                    replayed: ended,
+                }),
+            });
+        }
+        Ok(match self.expected.pop_front() {
+            Some(missing) => {
+                Step::Different(Difference::Output { from: self.proven, recorded: Some(missing), replayed: None })
+            }
+            None => Step::Done,
+        })
     }
 
     fn check_end(&mut self, end: &recording::End, exit: &Exit) -> Result<Step, Error> {
+        // Nothing is ahead of the end, not even a line that the end cut off.
+        self.last_output = None;
         let replayed = reason(exit);
         // The user and the limit end a recording where the guest would go on.
         let is_from_outside =
