@@ -47,7 +47,11 @@ pub fn place(text: &str) -> Result<Place, String> {
     }
     if let Some(number) = text.strip_suffix('%') {
         let p: f64 = number.parse().map_err(|_| why())?;
-        return if (0.0..=100.0).contains(&p) { Ok(Place::Percent(p)) } else { Err("a percentage is between 0% and 100%".into()) };
+        return if (0.0..=100.0).contains(&p) {
+            Ok(Place::Percent(p))
+        } else {
+            Err("a percentage is between 0% and 100%".into())
+        };
     }
     text.replace('_', "").parse().map(|n| Place::At(Moment(n))).map_err(|_| why())
 }

@@ -47,11 +47,11 @@ impl Entry {
 }
 
 /// Address spaces whose entries are kept side by side.
-const BANKS: usize = 4;
+pub const BANKS: usize = 4;
 /// Sets of entries in a bank, one for each [`Class`]. The last stays empty.
 const CLASSES: usize = 4;
 /// The tag of a bank that no address space uses.
-const NO_ROOT: u64 = u64::MAX;
+pub const NO_ROOT: u64 = u64::MAX;
 
 /// The entries of all classes, for the last few address spaces.
 ///
@@ -88,22 +88,25 @@ impl Tlb {
         self.per_class as u64 - 1
     }
     /// Which bank is in use.
-    pub fn bank(&self) -> u64 {
-        self.bank as u64
+    pub fn bank(&self) -> usize {
+        self.bank
     }
-    /// Uses the bank of the page tables at `root`; true if that took the bank of another address space.
+    /// The page table root that a bank is for, or [`NO_ROOT`].
+    pub fn root(&self, bank: usize) -> u64 {
+        self.roots[bank]
+    }
+    /// Uses the bank of the page tables at `root`; true if it was not there before.
     pub fn switch(&mut self, root: u64) -> bool {
         if let Some(bank) = self.roots.iter().position(|&r| r == root) {
             self.bank = bank;
             return false;
         }
         self.bank = (self.bank + 1) % BANKS;
-        let was_used = std::mem::replace(&mut self.roots[self.bank], root) != NO_ROOT;
-        if was_used {
+        if std::mem::replace(&mut self.roots[self.bank], root) != NO_ROOT {
             let first = self.first(Class::User);
             self.clear(first, self.per_class * CLASSES);
         }
-        was_used
+        true
     }
     fn first(&self, class: Class) -> usize {
         (self.bank * CLASSES + class as usize) * self.per_class
@@ -131,9 +134,11 @@ impl Tlb {
     /// Forgets everything; the bank in use is that of `root` from now on.
     pub fn flush(&mut self, root: u64) {
         for bank in (0..BANKS).filter(|&b| self.roots[b] != NO_ROOT || b == self.bank) {
-            self.entries[bank * CLASSES * self.per_class..].iter_mut().take(self.per_class * CLASSES).enumerate().for_each(
-                |(i, e)| *e = Entry::empty(none(i, self.per_class)),
-            );
+            self.entries[bank * CLASSES * self.per_class..]
+                .iter_mut()
+                .take(self.per_class * CLASSES)
+                .enumerate()
+                .for_each(|(i, e)| *e = Entry::empty(none(i, self.per_class)));
         }
         self.roots = [NO_ROOT; BANKS];
         self.roots[self.bank] = root;

@@ -13,12 +13,12 @@ mod saved;
 pub mod transcript;
 
 use crate::cpu::Cpu;
-use crate::cpu::block::Geometry;
+pub use crate::cpu::block::Geometry;
 use crate::cpu::run::Exit as CpuExit;
 use crate::moment::Moment;
 use boot::{BootError, BootPlan};
-use digest::{Hash, PageHashes};
 use device::rtc::RamSize;
+use digest::{Hash, PageHashes};
 use pc::{Pc, PcConfig, PcExit};
 use ram::{Ram, RamError};
 pub use saved::MachineState;

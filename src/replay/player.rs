@@ -1,7 +1,7 @@
 //! Replay: a machine made from a recording, driven through its Inputs, compared with its Digests and Outputs.
 
 use super::{COUNTING_RULE, CPU_MODEL, CPU_MODEL_VERSION, Error, MACHINE, deliver, reason};
-use crate::cpu::block::Geometry;
+use crate::machine::Geometry;
 use crate::machine::boot::BootPlan;
 use crate::machine::digest::Hash;
 use crate::machine::transcript::Sent;
@@ -95,7 +95,17 @@ impl Player {
         let boot = BootPlan { kernel, initrd, cmdline: header.machine.kernel_cmdline.clone() };
         let plan = MachinePlan { ram_bytes: header.machine.ram_bytes, wall_clock_ns, boot };
         let machine = Machine::new(&plan, geometry)?;
-        Ok(Player { machine, events, next: first, expected: VecDeque::new(), sent: VecDeque::new(), proven: Moment(0), damage, checks, console: Vec::new() })
+        Ok(Player {
+            machine,
+            events,
+            next: first,
+            expected: VecDeque::new(),
+            sent: VecDeque::new(),
+            proven: Moment(0),
+            damage,
+            checks,
+            console: Vec::new(),
+        })
     }
 
     /// Goes on to the next event of the recording, or to `limit` if that comes first.
@@ -117,7 +127,12 @@ impl Player {
             (Event::End(end), exit) if now == end.at => self.check_end(&end, &exit),
             (_, Exit::Limit) if now < at => Ok(Step::On),
             (event, Exit::Limit) => self.reach(event),
-            (_, exit) => Ok(Step::Different(Difference::End { from: self.proven, at: now, recorded: None, replayed: reason(&exit) })),
+            (_, exit) => Ok(Step::Different(Difference::End {
+                from: self.proven,
+                at: now,
+                recorded: None,
+                replayed: reason(&exit),
+            })),
         }
     }
 
@@ -138,7 +153,12 @@ impl Player {
             Event::Digest(d) if self.checks => {
                 let replayed = self.machine.digest();
                 if replayed != d.digest {
-                    return Ok(Step::Different(Difference::Digest { from: self.proven, to: d.at, recorded: d.digest, replayed }));
+                    return Ok(Step::Different(Difference::Digest {
+                        from: self.proven,
+                        to: d.at,
+                        recorded: d.digest,
+                        replayed,
+                    }));
                 }
                 self.proven = d.at;
             }
@@ -155,7 +175,8 @@ impl Player {
     fn check_end(&mut self, end: &recording::End, exit: &Exit) -> Result<Step, Error> {
         let replayed = reason(exit);
         // The user and the limit end a recording where the guest would go on.
-        let is_from_outside = matches!(end.reason, ExitReason::Stopped | ExitReason::LimitReached | ExitReason::Failed { .. });
+        let is_from_outside =
+            matches!(end.reason, ExitReason::Stopped | ExitReason::LimitReached | ExitReason::Failed { .. });
         let is_same = if is_from_outside { replayed.is_none() } else { replayed.as_ref() == Some(&end.reason) };
         if !is_same {
             return self.settle_end(end, replayed);
@@ -163,7 +184,12 @@ impl Player {
         if self.checks {
             let digest = self.machine.digest();
             if digest != end.digest {
-                return Ok(Step::Different(Difference::Digest { from: self.proven, to: end.at, recorded: end.digest, replayed: digest }));
+                return Ok(Step::Different(Difference::Digest {
+                    from: self.proven,
+                    to: end.at,
+                    recorded: end.digest,
+                    replayed: digest,
+                }));
             }
             self.proven = end.at;
         }
@@ -179,7 +205,12 @@ impl Player {
                 return self.check_end(end, &exit);
             }
         }
-        Ok(Step::Different(Difference::End { from: self.proven, at: end.at, recorded: Some(end.reason.clone()), replayed }))
+        Ok(Step::Different(Difference::End {
+            from: self.proven,
+            at: end.at,
+            recorded: Some(end.reason.clone()),
+            replayed,
+        }))
     }
 
     fn collect(&mut self) {
@@ -203,10 +234,18 @@ impl Player {
             let is_due = is_end && (recorded.is_some() || replayed.is_some());
             if recorded.is_none() || replayed.is_none() {
                 // What one side lacks may still come.
-                return is_due.then(|| Difference::Output { from: self.proven, recorded: recorded.cloned(), replayed: replayed.cloned() });
+                return is_due.then(|| Difference::Output {
+                    from: self.proven,
+                    recorded: recorded.cloned(),
+                    replayed: replayed.cloned(),
+                });
             }
             if recorded != replayed {
-                return Some(Difference::Output { from: self.proven, recorded: recorded.cloned(), replayed: replayed.cloned() });
+                return Some(Difference::Output {
+                    from: self.proven,
+                    recorded: recorded.cloned(),
+                    replayed: replayed.cloned(),
+                });
             }
             self.expected.pop_front();
             self.sent.pop_front();

@@ -53,7 +53,11 @@ unsafe extern "C" fn in_string<const KIND: u8, W: Word>(cpu: &mut Cpu, op: *cons
         let offset = cpu.offset(op).wrapping_add(word as u64) & mask;
         let la = cpu.linear(op.seg, offset, W::BYTES as u64, KIND != 0)?;
         let bit = number as u32 % W::BITS;
-        let old: W = if KIND == 0 { cpu.read(la, op.seg)? } else { W::from_u64(super::place::read_for_write(cpu, la, op.seg, W::BYTES as u32)?) };
+        let old: W = if KIND == 0 {
+            cpu.read(la, op.seg)?
+        } else {
+            W::from_u64(super::place::read_for_write(cpu, la, op.seg, W::BYTES as u32)?)
+        };
         if KIND != 0 {
             cpu.write(la, op.seg, changed::<KIND, W>(old, bit))?;
         }

@@ -89,7 +89,10 @@ unsafe fn branch_if<const BYTES: usize>(cpu: &mut Cpu, op: *const Op, is_taken: 
     }
 }
 /// CMP or TEST with the Jcc behind it, in 64-bit mode: one dispatch instead of two. The flags are set all the same.
-unsafe extern "C" fn compare_and_branch<O: Alu, W: Word, D: Place<W>, S: Source<W>, const CC: u8>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+unsafe extern "C" fn compare_and_branch<O: Alu, W: Word, D: Place<W>, S: Source<W>, const CC: u8>(
+    cpu: &mut Cpu,
+    op: *const Op,
+) -> *const Op {
     // SAFETY: decode puts this handler only where the next op is a Jcc, the last of the block; a failed fast path has
     // changed nothing.
     unsafe {
@@ -159,7 +162,10 @@ unsafe extern "C" fn jmp_to<const BYTES: usize, W: Word, S: Source<W>>(cpu: &mut
         Ok(rip)
     })
 }
-unsafe extern "C" fn call_to<const BYTES: usize, W: Word, S: Source<W>, P: Path>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+unsafe extern "C" fn call_to<const BYTES: usize, W: Word, S: Source<W>, P: Path>(
+    cpu: &mut Cpu,
+    op: *const Op,
+) -> *const Op {
     branch!(cpu, op, !P::IS_FAST, (call_to::<BYTES, W, S::Full, Full>), {
         let rip = S::get(cpu, op)?.to_u64();
         check::<BYTES, P>(cpu, rip)?;

@@ -29,7 +29,10 @@ pub fn select_mov(bytes: usize, form: Form) -> Handler {
     })
 }
 
-unsafe extern "C" fn extend<const SIGNED: bool, W: Word, F: Word, S: Source<F>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+unsafe extern "C" fn extend<const SIGNED: bool, W: Word, F: Word, S: Source<F>>(
+    cpu: &mut Cpu,
+    op: *const Op,
+) -> *const Op {
     two_path_handler!(cpu, op, S::IS_FULL, (extend::<SIGNED, W, F, S::Full>), {
         let v = S::get(cpu, op)?;
         let v = if SIGNED { v.sext() } else { v.to_u64() };
@@ -167,14 +170,14 @@ pub fn select_cwd(bytes: usize) -> Handler {
 }
 
 /// LAHF.
-pub unsafe extern "C" fn lahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn lahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         cpu.set_reg(1, (cpu.flags.bits() | bit::FIXED) as u8);
         Ok(())
     })
 }
 /// SAHF: OF stays.
-pub unsafe extern "C" fn sahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn sahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let ah: u8 = cpu.reg(1);
         let of = cpu.flags.bits() & bit::OF;
@@ -183,7 +186,7 @@ pub unsafe extern "C" fn sahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
     })
 }
 /// CLC, STC, CMC: `aux` 0, 1, 2.
-pub unsafe extern "C" fn carry(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn carry(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let cf = match op.aux {
             0 => false,
@@ -195,19 +198,19 @@ pub unsafe extern "C" fn carry(cpu: &mut Cpu, op: *const Op) -> *const Op {
     })
 }
 /// CLD, STD: `aux` 0, 1.
-pub unsafe extern "C" fn direction(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn direction(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         cpu.rflags_rest = cpu.rflags_rest & !bit::DF | u64::from(op.aux) << 10;
         Ok(())
     })
 }
 /// NOP and everything that the model defines as a hint: fences, prefetches, PAUSE, ENDBR.
-pub unsafe extern "C" fn nop(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn nop(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: an op follows.
     unsafe { super::next(cpu, op) }
 }
 /// XLAT: the memory operand is base rBX, index AL.
-pub unsafe extern "C" fn xlat(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn xlat(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let at = cpu.slot(op.base).wrapping_add(cpu.regs[gpr::RAX] & 0xff);
         let at = at & crate::cpu::access::stack_mask(op.address_bytes);

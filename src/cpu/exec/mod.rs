@@ -69,7 +69,8 @@ pub(crate) unsafe fn chain(cpu: &mut Cpu, rip: u64) -> *const Op {
 
 /// Where a direct branch went before: the ops that follow a branch op in its block are these two words twice, for
 /// the taken and the other way. A link is valid while its key is the current one. Links stay inside one page, because
-/// the same physical block may run at another linear address, where only the page it is in is sure to be the same.
+/// the same physical block may run at another linear address, where only the page it is in is sure to be the same; for
+/// the same reason none leads to an instruction that straddles two pages.
 #[repr(C)]
 pub(crate) struct Link {
     /// `Cpu::fetch_key` when it was made.
@@ -121,15 +122,24 @@ unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
     unsafe {
         let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];
         let is_near = (rip ^ cpu.regs[gpr::BLOCK]) < crate::cpu::phys::PAGE;
-        if is_near && jump.rip == rip && jump.key == cpu.fetch_key {
+        if is_near && jump.rip == rip && jump.key == cpu.fetch_key && is_in_one_page(jump.header) {
             link.write(Link { key: jump.key, header: jump.header });
         }
         chain(cpu, rip)
     }
 }
 
+/// False for an instruction that straddles two pages: at another linear address the second page may be another.
+///
+/// # Safety
+/// `header` is the header of a live block.
+unsafe fn is_in_one_page(header: *const Op) -> bool {
+    // SAFETY: a header's `imm` is the address of its block.
+    unsafe { (*((*header).imm as *const super::block::Block)).pages.1.is_none() }
+}
+
 /// The end of a block that does not end in a branch: goes on behind its last instruction.
-pub unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: this is the last op of the running block.
     unsafe { chain(cpu, cpu.regs[gpr::BLOCK].wrapping_add((*op).imm) & cpu.rip_mask()) }
 }
@@ -146,7 +156,7 @@ unsafe fn call_slow(cpu: &mut Cpu, op: *const Op) -> Result<(), Stop> {
 }
 
 /// A [`Slow`] instruction in the middle of a block: it does not change control flow or mode.
-pub unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: as `call_slow`; an op follows.
     unsafe {
         match call_slow(cpu, op) {
@@ -157,7 +167,7 @@ pub unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
 }
 
 /// A [`Slow`] instruction that ends its block and goes back to the run loop.
-pub unsafe extern "C" fn slow_last(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn slow_last(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: as `call_slow`.
     unsafe {
         match call_slow(cpu, op) {

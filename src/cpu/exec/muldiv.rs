@@ -124,7 +124,7 @@ pub fn select_divide(is_signed: bool, bytes: usize, memory: Option<Addressing>) 
 }
 
 /// DAA and DAS (`aux` 0 and 1). OF is cleared, as Intel processors do.
-pub unsafe extern "C" fn decimal_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn decimal_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let (al, f): (u8, Flags) = (cpu.reg(0), cpu.flags);
         let subtract = op.aux == 1;
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn decimal_adjust(cpu: &mut Cpu, op: *const Op) -> *const 
     })
 }
 /// AAA and AAS (`aux` 0 and 1). OF, SF, ZF and PF are of the new AL before masking, as Intel processors leave them.
-pub unsafe extern "C" fn ascii_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn ascii_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let ax: u16 = cpu.reg(0);
         let adjust = ax & 0xf > 9 || cpu.flags.af();
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn ascii_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op
     })
 }
 /// AAM.
-pub unsafe extern "C" fn aam(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn aam(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let (al, base): (u8, u8) = (cpu.reg(0), op.imm as u8);
         if base == 0 {
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn aam(cpu: &mut Cpu, op: *const Op) -> *const Op {
     })
 }
 /// AAD.
-pub unsafe extern "C" fn aad(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn aad(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let (al, ah): (u8, u8) = (cpu.reg(0), cpu.reg(1));
         let r = al.wrapping_add(ah.wrapping_mul(op.imm as u8));

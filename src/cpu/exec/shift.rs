@@ -160,7 +160,10 @@ pub fn double<const LEFT: bool, W: Word>(a: W, b: W, n: u32) -> (W, Flags) {
     }
 }
 
-unsafe extern "C" fn shift_double<const LEFT: bool, const BY_CL: bool, W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+unsafe extern "C" fn shift_double<const LEFT: bool, const BY_CL: bool, W: Word, D: Place<W>>(
+    cpu: &mut Cpu,
+    op: *const Op,
+) -> *const Op {
     two_path_handler!(cpu, op, D::IS_FULL, (shift_double::<LEFT, BY_CL, W, D::Full>), {
         let n = if BY_CL { cpu.regs[1] as u32 } else { u32::from(op.aux) } & count_mask::<W>();
         let b: W = cpu.reg(op.src);

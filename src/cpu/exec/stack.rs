@@ -3,8 +3,8 @@
 //! `LONG` handlers are for 64-bit mode with 64-bit operands; the others take any stack and operand width.
 
 use super::alu::{Addressing, by_address};
-use super::{handler, two_path_handler};
 use super::place::{Fast, Full, Imm, Mem, Path, Source, Src};
+use super::{handler, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::op::{Handler, Op};

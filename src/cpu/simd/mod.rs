@@ -3,6 +3,7 @@
 mod blend;
 mod crc;
 mod float;
+mod host;
 mod lanes;
 mod moves;
 mod operand;

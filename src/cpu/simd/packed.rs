@@ -2,6 +2,10 @@
 //!
 //! Each line is one instruction: `Name | SameMeaning (first, second, immediate, bytes) = new first operand`.
 
+// Lanes of both operands and of the result go by one index.
+#![allow(clippy::needless_range_loop)]
+
+use super::host::host;
 use super::lanes::{I8, I16, I32, I64, Lanes, U8, U16, U32, U64, instructions, map, zip};
 
 /// All ones where the comparison holds.
@@ -74,45 +78,45 @@ instructions! {
         Por | Orps | Orpd (a, b, _, N) = a | b;
         Pandn | Andnps | Andnpd (a, b, _, N) = !a & b;
 
-        Paddb(a, b, _, N) = zip::<U8>(a, b, u8::wrapping_add);
-        Paddw(a, b, _, N) = zip::<U16>(a, b, u16::wrapping_add);
-        Paddd(a, b, _, N) = zip::<U32>(a, b, u32::wrapping_add);
-        Paddq(a, b, _, N) = zip::<U64>(a, b, u64::wrapping_add);
-        Psubb(a, b, _, N) = zip::<U8>(a, b, u8::wrapping_sub);
-        Psubw(a, b, _, N) = zip::<U16>(a, b, u16::wrapping_sub);
-        Psubd(a, b, _, N) = zip::<U32>(a, b, u32::wrapping_sub);
-        Psubq(a, b, _, N) = zip::<U64>(a, b, u64::wrapping_sub);
-        Paddsb(a, b, _, N) = zip::<I8>(a, b, i8::saturating_add);
-        Paddsw(a, b, _, N) = zip::<I16>(a, b, i16::saturating_add);
-        Paddusb(a, b, _, N) = zip::<U8>(a, b, u8::saturating_add);
-        Paddusw(a, b, _, N) = zip::<U16>(a, b, u16::saturating_add);
-        Psubsb(a, b, _, N) = zip::<I8>(a, b, i8::saturating_sub);
-        Psubsw(a, b, _, N) = zip::<I16>(a, b, i16::saturating_sub);
-        Psubusb(a, b, _, N) = zip::<U8>(a, b, u8::saturating_sub);
-        Psubusw(a, b, _, N) = zip::<U16>(a, b, u16::saturating_sub);
-        Pavgb(a, b, _, N) = zip::<U8>(a, b, |x, y| ((u16::from(x) + u16::from(y) + 1) >> 1) as u8);
-        Pavgw(a, b, _, N) = zip::<U16>(a, b, |x, y| ((u32::from(x) + u32::from(y) + 1) >> 1) as u16);
+        Paddb(a, b, _, N) = host!(_mm_add_epi8, a, b, zip::<U8>(a, b, u8::wrapping_add));
+        Paddw(a, b, _, N) = host!(_mm_add_epi16, a, b, zip::<U16>(a, b, u16::wrapping_add));
+        Paddd(a, b, _, N) = host!(_mm_add_epi32, a, b, zip::<U32>(a, b, u32::wrapping_add));
+        Paddq(a, b, _, N) = host!(_mm_add_epi64, a, b, zip::<U64>(a, b, u64::wrapping_add));
+        Psubb(a, b, _, N) = host!(_mm_sub_epi8, a, b, zip::<U8>(a, b, u8::wrapping_sub));
+        Psubw(a, b, _, N) = host!(_mm_sub_epi16, a, b, zip::<U16>(a, b, u16::wrapping_sub));
+        Psubd(a, b, _, N) = host!(_mm_sub_epi32, a, b, zip::<U32>(a, b, u32::wrapping_sub));
+        Psubq(a, b, _, N) = host!(_mm_sub_epi64, a, b, zip::<U64>(a, b, u64::wrapping_sub));
+        Paddsb(a, b, _, N) = host!(_mm_adds_epi8, a, b, zip::<I8>(a, b, i8::saturating_add));
+        Paddsw(a, b, _, N) = host!(_mm_adds_epi16, a, b, zip::<I16>(a, b, i16::saturating_add));
+        Paddusb(a, b, _, N) = host!(_mm_adds_epu8, a, b, zip::<U8>(a, b, u8::saturating_add));
+        Paddusw(a, b, _, N) = host!(_mm_adds_epu16, a, b, zip::<U16>(a, b, u16::saturating_add));
+        Psubsb(a, b, _, N) = host!(_mm_subs_epi8, a, b, zip::<I8>(a, b, i8::saturating_sub));
+        Psubsw(a, b, _, N) = host!(_mm_subs_epi16, a, b, zip::<I16>(a, b, i16::saturating_sub));
+        Psubusb(a, b, _, N) = host!(_mm_subs_epu8, a, b, zip::<U8>(a, b, u8::saturating_sub));
+        Psubusw(a, b, _, N) = host!(_mm_subs_epu16, a, b, zip::<U16>(a, b, u16::saturating_sub));
+        Pavgb(a, b, _, N) = host!(_mm_avg_epu8, a, b, zip::<U8>(a, b, |x, y| ((u16::from(x) + u16::from(y) + 1) >> 1) as u8));
+        Pavgw(a, b, _, N) = host!(_mm_avg_epu16, a, b, zip::<U16>(a, b, |x, y| ((u32::from(x) + u32::from(y) + 1) >> 1) as u16));
 
-        Pcmpeqb(a, b, _, N) = compare!(U8, a, b, ==);
-        Pcmpeqw(a, b, _, N) = compare!(U16, a, b, ==);
-        Pcmpeqd(a, b, _, N) = compare!(U32, a, b, ==);
+        Pcmpeqb(a, b, _, N) = host!(_mm_cmpeq_epi8, a, b, compare!(U8, a, b, ==));
+        Pcmpeqw(a, b, _, N) = host!(_mm_cmpeq_epi16, a, b, compare!(U16, a, b, ==));
+        Pcmpeqd(a, b, _, N) = host!(_mm_cmpeq_epi32, a, b, compare!(U32, a, b, ==));
         Pcmpeqq(a, b, _, N) = compare!(U64, a, b, ==);
-        Pcmpgtb(a, b, _, N) = compare!(I8, a, b, >);
-        Pcmpgtw(a, b, _, N) = compare!(I16, a, b, >);
-        Pcmpgtd(a, b, _, N) = compare!(I32, a, b, >);
+        Pcmpgtb(a, b, _, N) = host!(_mm_cmpgt_epi8, a, b, compare!(I8, a, b, >));
+        Pcmpgtw(a, b, _, N) = host!(_mm_cmpgt_epi16, a, b, compare!(I16, a, b, >));
+        Pcmpgtd(a, b, _, N) = host!(_mm_cmpgt_epi32, a, b, compare!(I32, a, b, >));
         Pcmpgtq(a, b, _, N) = compare!(I64, a, b, >);
 
-        Pminub(a, b, _, N) = zip::<U8>(a, b, Ord::min);
+        Pminub(a, b, _, N) = host!(_mm_min_epu8, a, b, zip::<U8>(a, b, Ord::min));
         Pminuw(a, b, _, N) = zip::<U16>(a, b, Ord::min);
         Pminud(a, b, _, N) = zip::<U32>(a, b, Ord::min);
         Pminsb(a, b, _, N) = zip::<I8>(a, b, Ord::min);
-        Pminsw(a, b, _, N) = zip::<I16>(a, b, Ord::min);
+        Pminsw(a, b, _, N) = host!(_mm_min_epi16, a, b, zip::<I16>(a, b, Ord::min));
         Pminsd(a, b, _, N) = zip::<I32>(a, b, Ord::min);
-        Pmaxub(a, b, _, N) = zip::<U8>(a, b, Ord::max);
+        Pmaxub(a, b, _, N) = host!(_mm_max_epu8, a, b, zip::<U8>(a, b, Ord::max));
         Pmaxuw(a, b, _, N) = zip::<U16>(a, b, Ord::max);
         Pmaxud(a, b, _, N) = zip::<U32>(a, b, Ord::max);
         Pmaxsb(a, b, _, N) = zip::<I8>(a, b, Ord::max);
-        Pmaxsw(a, b, _, N) = zip::<I16>(a, b, Ord::max);
+        Pmaxsw(a, b, _, N) = host!(_mm_max_epi16, a, b, zip::<I16>(a, b, Ord::max));
         Pmaxsd(a, b, _, N) = zip::<I32>(a, b, Ord::max);
 
         Pabsb(_, b, _, N) = map::<I8>(b, i8::wrapping_abs);
@@ -122,16 +126,16 @@ instructions! {
         Psignw(a, b, _, N) = sign!(I16, a, b);
         Psignd(a, b, _, N) = sign!(I32, a, b);
 
-        Pmullw(a, b, _, N) = zip::<U16>(a, b, u16::wrapping_mul);
+        Pmullw(a, b, _, N) = host!(_mm_mullo_epi16, a, b, zip::<U16>(a, b, u16::wrapping_mul));
         Pmulld(a, b, _, N) = zip::<U32>(a, b, u32::wrapping_mul);
-        Pmulhw(a, b, _, N) = zip::<I16>(a, b, |x, y| ((i32::from(x) * i32::from(y)) >> 16) as i16);
-        Pmulhuw(a, b, _, N) = zip::<U16>(a, b, |x, y| ((u32::from(x) * u32::from(y)) >> 16) as u16);
-        Pmulhrsw(a, b, _, N) = zip::<I16>(a, b, |x, y| (((i32::from(x) * i32::from(y) >> 14) + 1) >> 1) as i16);
-        Pmuludq(a, b, _, N) = zip::<U64>(a, b, |x, y| u64::from(x as u32) * u64::from(y as u32));
+        Pmulhw(a, b, _, N) = host!(_mm_mulhi_epi16, a, b, zip::<I16>(a, b, |x, y| ((i32::from(x) * i32::from(y)) >> 16) as i16));
+        Pmulhuw(a, b, _, N) = host!(_mm_mulhi_epu16, a, b, zip::<U16>(a, b, |x, y| ((u32::from(x) * u32::from(y)) >> 16) as u16));
+        Pmulhrsw(a, b, _, N) = zip::<I16>(a, b, |x, y| ((((i32::from(x) * i32::from(y)) >> 14) + 1) >> 1) as i16);
+        Pmuludq(a, b, _, N) = host!(_mm_mul_epu32, a, b, zip::<U64>(a, b, |x, y| u64::from(x as u32) * u64::from(y as u32)));
         Pmuldq(a, b, _, N) = zip::<I64>(a, b, |x, y| i64::from(x as i32) * i64::from(y as i32));
-        Pmaddwd(a, b, _, N) = multiply_add_words(a, b);
+        Pmaddwd(a, b, _, N) = host!(_mm_madd_epi16, a, b, multiply_add_words(a, b));
         Pmaddubsw(a, b, _, N) = multiply_add_bytes(a, b);
-        Psadbw(a, b, _, N) = sum_of_differences(a, b);
+        Psadbw(a, b, _, N) = host!(_mm_sad_epu8, a, b, sum_of_differences(a, b));
         Phminposuw(_, b, _, N) = minimum_word(b);
     }
 }

@@ -2,30 +2,42 @@
 //!
 //! Each line is one instruction: `Name | SameMeaning (first, second, immediate, bytes) = new first operand`.
 
+// Lanes of both operands and of the result go by one index.
+#![allow(clippy::needless_range_loop)]
+
+use super::host::host;
 use super::lanes::{I8, I16, I32, I64, Lanes, U8, U16, U32, U64, instructions};
 
 /// Interleaves the low halves, the first operand in the even lanes.
 macro_rules! interleave {
-    ($v:ty, $a:expr, $b:expr) => {{
-        let (a, b) = (<$v>::of($a), <$v>::of($b));
-        let mut r = a;
-        for i in 0..r.len() / 2 {
-            r[2 * i] = a[i];
-            r[2 * i + 1] = b[i];
-        }
-        r.join()
-    }};
+    ($v:ty, $intrinsic:ident, $a:expr, $b:expr) => {
+        host!($intrinsic, $a, $b, {
+            let (a, b) = (<$v>::of($a), <$v>::of($b));
+            let mut r = a;
+            for i in 0..r.len() / 2 {
+                r[2 * i] = a[i];
+                r[2 * i + 1] = b[i];
+            }
+            r.join()
+        })
+    };
 }
 /// Interleaves the high halves of `n` bytes.
 macro_rules! interleave_high {
-    ($v:ty, $a:expr, $b:expr, $n:expr) => {
-        interleave!($v, $a >> (4 * $n), $b >> (4 * $n))
+    ($v:ty, $intrinsic:ident, $a:expr, $b:expr, $n:expr) => {
+        interleave!($v, $intrinsic, $a >> (4 * $n), $b >> (4 * $n))
     };
 }
 /// Makes `n` bytes by a function that halves 16 bytes to 8: of both operands one after the other.
 #[inline(always)]
 fn halve_both(a: u128, b: u128, n: usize, half: impl Fn(u128) -> u128) -> u128 {
-    if n == 16 { half(a) | half(b) << 64 } else { half(a | b << 64) }
+    let first = half(adjacent(a, b, n));
+    if n == 16 { first | half(b) << 64 } else { first }
+}
+/// What a 16-byte halving takes as its first operand to do the work of one of `n` bytes.
+#[inline(always)]
+fn adjacent(a: u128, b: u128, n: usize) -> u128 {
+    if n == 16 { a } else { a | b << 64 }
 }
 /// Narrows each lane with saturation into the low half.
 macro_rules! narrow {
@@ -129,18 +141,18 @@ fn block_differences(a: u128, b: u128, which: u8) -> u128 {
 
 instructions! {
     packed: {
-        Punpcklbw(a, b, _, N) = interleave!(U8, a, b);
-        Punpcklwd(a, b, _, N) = interleave!(U16, a, b);
-        Punpckldq | Unpcklps (a, b, _, N) = interleave!(U32, a, b);
-        Punpcklqdq | Unpcklpd (a, b, _, N) = interleave!(U64, a, b);
-        Punpckhbw(a, b, _, N) = interleave_high!(U8, a, b, N);
-        Punpckhwd(a, b, _, N) = interleave_high!(U16, a, b, N);
-        Punpckhdq | Unpckhps (a, b, _, N) = interleave_high!(U32, a, b, N);
-        Punpckhqdq | Unpckhpd (a, b, _, N) = interleave_high!(U64, a, b, N);
+        Punpcklbw(a, b, _, N) = interleave!(U8, _mm_unpacklo_epi8, a, b);
+        Punpcklwd(a, b, _, N) = interleave!(U16, _mm_unpacklo_epi16, a, b);
+        Punpckldq | Unpcklps (a, b, _, N) = interleave!(U32, _mm_unpacklo_epi32, a, b);
+        Punpcklqdq | Unpcklpd (a, b, _, N) = interleave!(U64, _mm_unpacklo_epi64, a, b);
+        Punpckhbw(a, b, _, N) = interleave_high!(U8, _mm_unpacklo_epi8, a, b, N);
+        Punpckhwd(a, b, _, N) = interleave_high!(U16, _mm_unpacklo_epi16, a, b, N);
+        Punpckhdq | Unpckhps (a, b, _, N) = interleave_high!(U32, _mm_unpacklo_epi32, a, b, N);
+        Punpckhqdq | Unpckhpd (a, b, _, N) = interleave_high!(U64, _mm_unpacklo_epi64, a, b, N);
 
-        Packsswb(a, b, _, N) = narrow!(I16 => I8 as i8, a, b, N);
-        Packssdw(a, b, _, N) = narrow!(I32 => I16 as i16, a, b, N);
-        Packuswb(a, b, _, N) = narrow!(I16 => U8 as u8, a, b, N);
+        Packsswb(a, b, _, N) = host!(_mm_packs_epi16, adjacent(a, b, N), b, narrow!(I16 => I8 as i8, a, b, N));
+        Packssdw(a, b, _, N) = host!(_mm_packs_epi32, adjacent(a, b, N), b, narrow!(I32 => I16 as i16, a, b, N));
+        Packuswb(a, b, _, N) = host!(_mm_packus_epi16, adjacent(a, b, N), b, narrow!(I16 => U8 as u8, a, b, N));
         Packusdw(a, b, _, N) = narrow!(I32 => U16 as u16, a, b, N);
 
         Phaddw(a, b, _, N) = neighbours!(I16, i16::wrapping_add, a, b, N);

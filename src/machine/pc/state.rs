@@ -12,8 +12,8 @@ use crate::machine::device::lapic::Lapic;
 use crate::machine::device::pic::Pic;
 use crate::machine::device::pit::Pit;
 use crate::machine::device::rtc::Rtc;
-use crate::machine::transcript::Transcript;
 use crate::machine::device::uart::{TooManyReceived, Uart, UartState};
+use crate::machine::transcript::Transcript;
 use serde::{Deserialize, Serialize};
 
 /// Everything that the board's future behaviour depends on.

@@ -44,7 +44,8 @@ trait Operation {
     const BYTES: u32;
     const DESTINATION: Place = Place::Xmm;
     const SOURCE: Place = Place::Xmm;
-    /// With a memory operand the instruction leaves the x87 state alone although its register form is an MMX one.
+    /// From memory the instruction leaves the x87 state alone although its register form is an MMX one: CVTPI2PD (SDM
+    /// vol. 2), and CVTPI2PS as AMD's processors do it.
     const IS_MMX_ONLY_WITH_REGISTER: bool = false;
     /// It computes in steps and drops the exceptions that do not come to be by itself: those of a step before the one that
     /// stops it stay.
@@ -88,6 +89,10 @@ fn run<O: Operation, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -
         cpu.before_mmx()?;
     }
     let b = source::<O, MEM>(cpu, op)?;
+    if is_mmx {
+        // Also when an unmasked exception keeps the result back (measured on AMD).
+        cpu.x87.enter_mmx();
+    }
     let a = match O::DESTINATION {
         Place::Xmm | Place::Status => cpu.x(op.dst),
         _ => 0,
@@ -104,9 +109,6 @@ fn run<O: Operation, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -
             value
         }
     };
-    if is_mmx {
-        cpu.x87.enter_mmx();
-    }
     deliver::<O>(cpu, op, value);
     Ok(())
 }

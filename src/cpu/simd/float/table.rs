@@ -145,7 +145,7 @@ others! {
     Comisd: Status <- Xmm 8, |a, b, _, env| status(soft::compare64(a as u64, b as u64, true, env));
     Ucomiss: Status <- Xmm 4, |a, b, _, env| status(soft::compare32(a as u32, b as u32, false, env));
     Ucomisd: Status <- Xmm 8, |a, b, _, env| status(soft::compare64(a as u64, b as u64, false, env));
-    Cvtpi2ps: Xmm <- Mmx 8, |a, b, _, env| low64(a, pair(lanes32::<2>(|i| sf::i32_to_f32(lane32(b, i) as i32, env))));
+    Cvtpi2ps: Xmm <- Mmx 8 IS_MMX_ONLY_WITH_REGISTER, |a, b, _, env| low64(a, pair(lanes32::<2>(|i| sf::i32_to_f32(lane32(b, i) as i32, env))));
     Cvtpi2pd: Xmm <- Mmx 8 IS_MMX_ONLY_WITH_REGISTER, |_, b, _, env| lanes64(|i| sf::i32_to_f64(lane32(b, i) as i32, env));
     Cvtps2pi: Mmx <- Xmm 8, |_, b, _, env| lanes32::<2>(|i| bits32(sf::f32_to_i32(lane32(b, i), env)));
     Cvtpd2pi: Mmx <- Xmm 16, |_, b, _, env| lanes32::<2>(|i| bits32(sf::f64_to_i32(lane64(b, i), env)));

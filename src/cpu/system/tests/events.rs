@@ -1,3 +1,5 @@
+//! Exceptions and interrupts: vectors, error codes, double and triple faults.
+
 use super::*;
 use crate::cpu::fault::Fault;
 use crate::cpu::flags::bit;

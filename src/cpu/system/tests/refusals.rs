@@ -1,3 +1,5 @@
+//! A refused instruction leaves every register as it was, one row an instruction.
+
 use super::*;
 use crate::cpu::exec;
 use crate::cpu::fault::Pending;

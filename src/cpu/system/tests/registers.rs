@@ -1,3 +1,5 @@
+//! Control registers, MSRs, debug registers, CPUID and flags.
+
 use super::*;
 use crate::cpu::flags::bit;
 use crate::cpu::system::cpuid::{self, Dynamic};

@@ -1,3 +1,5 @@
+//! Segment loads and the instructions that look at descriptors.
+
 use super::*;
 use crate::cpu::flags::bit;
 

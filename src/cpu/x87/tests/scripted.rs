@@ -20,13 +20,7 @@ pub struct Scripted {
 
 impl Scripted {
     pub fn new(memory: [u8; 128]) -> Self {
-        Self {
-            memory,
-            flags: 0,
-            ax: 0,
-            faulting: false,
-            protected: true,
-        }
+        Self { memory, flags: 0, ax: 0, faulting: false, protected: true }
     }
 }
 
