@@ -4,7 +4,10 @@
 //! printed by a failing run, to run it alone), and `REENACT_CPU_SKIP` (mnemonics or CPUID features to leave out, as in
 //! `fsin,sse4_2`). Runs on x86-64 Linux only.
 
-#![allow(clippy::disallowed_methods, reason = "the harness is outside of the machine: it may read its environment and clock")]
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the harness is outside of the machine: it may read its environment and clock"
+)]
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod interpreter;
