@@ -31,7 +31,7 @@ fn a_flipped_bit_is_found() {
         let bits = whole.len() * 8;
         for i in 0..60 {
             // A stride that is odd visits all bits of a byte.
-            let bit = (i * (bits / 60) | 1) + i % 8;
+            let bit = ((i * (bits / 60)) | 1) + i % 8;
             let mut bytes = whole.clone();
             bytes[bit / 8] ^= 1 << (bit % 8);
             std::fs::write(&file, &bytes).expect("there is room");
