@@ -53,8 +53,9 @@ impl Mode {
 
 /// A decoded block.
 pub struct Block {
-    /// Header, instructions, and a last op that leaves.
-    pub ops: Box<[Op]>,
+    /// Header, instructions, and a last op that leaves. Owned; raw because running code reads it and writes its links
+    /// through pointers of its own.
+    ops: *mut [Op],
     /// The decoded instructions that `Slow` functions ask for.
     pub instructions: Box<[Instruction]>,
     /// RAM pages the bytes are in; the second for a straddling instruction.
@@ -64,7 +65,14 @@ pub struct Block {
 impl Block {
     /// The header op: `rest` is the number of instructions, `imm` the address of the block itself.
     pub fn header(&self) -> *const Op {
-        self.ops.as_ptr()
+        self.ops.cast_const().cast()
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: `ops` came from Box::into_raw and nothing runs a block that is being dropped.
+        drop(unsafe { Box::from_raw(self.ops) });
     }
 }
 
@@ -238,8 +246,10 @@ impl BlockCache {
         }
         self.ops += ops.len();
         let pages = (spans[0].0, spans.get(1).map(|s| s.0));
-        let mut block = Box::new(Block { ops: ops.into(), instructions: instructions.into(), pages });
-        block.ops[0].imm = &raw const *block as u64;
+        let ops: Box<[Op]> = ops.into();
+        let block = Box::new(Block { ops: Box::into_raw(ops), instructions: instructions.into(), pages });
+        // SAFETY: the header op is there, and nothing else refers to it yet.
+        unsafe { (*block.ops.cast::<Op>()).imm = &raw const *block as u64 };
         let header = block.header();
         let mut at = Self::slot(key);
         while self.table[at].0 != 0 && self.table[at].0 != key {

@@ -4,6 +4,8 @@
 //! printed by a failing run, to run it alone), and `REENACT_CPU_SKIP` (mnemonics or CPUID features to leave out, as in
 //! `fsin,sse4_2`). Runs on x86-64 Linux only.
 
+#![expect(clippy::disallowed_methods, reason = "a test: its size comes from the environment, and it reports its speed")]
+
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod interpreter;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]

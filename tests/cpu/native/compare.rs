@@ -5,7 +5,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use iced_x86::{Decoder, DecoderOptions, Instruction, Mnemonic};
+use iced_x86::{Decoder, DecoderOptions, Instruction};
 
 use super::case::{Bytes, Case, DATA_BASE, End, FxImage, Outcome, Retires, State};
 use super::faults::{is_optional, same_end};
@@ -42,14 +42,13 @@ pub fn compare(case: &Case, native: &Outcome, engine: &Outcome, masks: &Masks) -
     if is_optional(case, &code, native, engine) {
         return None;
     }
-    let mut engine = Cow::Borrowed(engine);
-    if let ([only], End::Fault(_)) = (code.as_slice(), native.end)
-        && masks.faulting_maskmovq_enters_mmx
-        && only.mnemonic() == Mnemonic::Maskmovq
+    if let [only] = code.as_slice()
+        && masks.is_host_only(only, &case.before)
     {
-        engine.to_mut().state.fx.enter_mmx();
+        return None;
     }
-    let engine = engine.as_ref();
+    let (native, engine) = (with_late_mmx(native, &code, masks), with_early_mmx(engine, &code, masks));
+    let (native, engine) = (native.as_ref(), engine.as_ref());
     let has_ended = native.end == End::Reached && engine.end == End::Reached;
     let mut mask = join(&code, masks, has_ended);
     if let [only] = code.as_slice() {
@@ -65,6 +64,30 @@ pub fn compare(case: &Case, native: &Outcome, engine: &Outcome, masks: &Masks) -
     compare_fx(&native.state.fx, &engine.state.fx, &mask, &mut lines);
     compare_memory(case, &code, native, engine, &mask, &mut lines);
     if lines.is_empty() { retired_difference(case, engine) } else { Some(Difference(lines)) }
+}
+
+/// The engine's outcome as of a host that changes to MMX state before it finds the fault.
+fn with_early_mmx<'a>(engine: &'a Outcome, code: &[Instruction], masks: &Masks) -> Cow<'a, Outcome> {
+    let mut outcome = Cow::Borrowed(engine);
+    let at = |one: &&Instruction| one.ip() == engine.state.rip;
+    if let End::Fault(fault) = engine.end
+        && let Some(faulting) = code.iter().find(at)
+        && masks.mmx_before_fault.contains(&(faulting.mnemonic(), fault.vector))
+    {
+        outcome.to_mut().state.fx.enter_mmx();
+    }
+    outcome
+}
+
+/// The host's outcome as of one that changes to MMX state for CVTPI2PS from memory too.
+fn with_late_mmx<'a>(native: &'a Outcome, code: &[Instruction], masks: &Masks) -> Cow<'a, Outcome> {
+    let mut outcome = Cow::Borrowed(native);
+    if let ([only], End::Reached) = (code, native.end)
+        && masks.stays_out_of_mmx(only)
+    {
+        outcome.to_mut().state.fx.enter_mmx();
+    }
+    outcome
 }
 
 fn retired_difference(case: &Case, engine: &Outcome) -> Option<Difference> {

@@ -60,8 +60,10 @@ pub struct Masks {
     pub status: BTreeMap<M, u16>,
     /// The host does not write the destination of a CMPXCHG that fails, so that a 32-bit register keeps its upper half.
     pub failed_cmpxchg_keeps_upper_half: bool,
-    /// The host changes to MMX state before the page fault of a MASKMOVQ.
-    pub faulting_maskmovq_enters_mmx: bool,
+    /// Instructions for which the host changes to MMX state before it raises the exception with the vector given.
+    pub mmx_before_fault: Vec<(M, u8)>,
+    /// The host does not change to MMX state, nor raise #MF, for CVTPI2PS from memory.
+    pub cvtpi2ps_from_memory_stays: bool,
 }
 
 impl Masks {
@@ -89,7 +91,22 @@ impl Masks {
         let keeps_half = self.failed_cmpxchg_keeps_upper_half && code == Code::Cmpxchg_rm32_r32;
         // A block may leave a count above 16 in CL, for which the result is undefined.
         let may_be_undefined = matches!(code, Code::Shld_rm16_r16_CL | Code::Shrd_rm16_r16_CL);
-        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty() && !keeps_half && !may_be_undefined
+        let stays = self.cvtpi2ps_from_memory_stays && code.mnemonic() == M::Cvtpi2ps;
+        let departs = keeps_half || stays || may_be_undefined;
+        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty() && !departs
+    }
+
+    /// Whether the host leaves the x87 state alone where the model changes to MMX state.
+    pub fn stays_out_of_mmx(&self, instruction: &Instruction) -> bool {
+        self.cvtpi2ps_from_memory_stays
+            && instruction.mnemonic() == M::Cvtpi2ps
+            && instruction.op1_kind() == OpKind::Memory
+    }
+
+    /// Whether the host executes a single instruction for which the model raises #MF.
+    pub fn is_host_only(&self, instruction: &Instruction, before: &State) -> bool {
+        const ERROR_SUMMARY: u16 = 1 << 7;
+        self.stays_out_of_mmx(instruction) && before.fx.fsw() & ERROR_SUMMARY != 0
     }
 
     /// The general register whose upper half is not compared after a single instruction.

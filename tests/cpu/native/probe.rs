@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use iced_x86::{Code, Encoder, Instruction, Mnemonic, OpCodeOperandKind as K, Register};
 
-use super::case::{AF, CF, CODE_BASE, Case, End, FLAGS, OF, PF, RAX, RBX, RCX, RDX, SF, ZF};
+use super::case::{AF, CF, CODE_BASE, Case, DATA_BASE, End, FLAGS, OF, PF, RAX, RBX, RCX, RDI, RDX, SF, ZF};
 use super::engine::Engine;
 use super::masks::{Form, Masks, operand_bits};
 use super::random::Random;
@@ -222,19 +222,48 @@ pub fn measure(engine: &mut dyn Engine) -> Masks {
         measured,
         status: fcomi_departures(engine),
         failed_cmpxchg_keeps_upper_half: failed_cmpxchg_keeps_upper_half(engine),
-        faulting_maskmovq_enters_mmx: faulting_maskmovq_enters_mmx(engine),
+        mmx_before_fault: mmx_before_fault(engine),
+        cvtpi2ps_from_memory_stays: cvtpi2ps_from_memory_stays(engine),
     }
 }
 
-/// A fault should leave the state as it was; Zen 4 has set TOP to 0 and the tags to full by then.
-fn faulting_maskmovq_enters_mmx(engine: &mut dyn Engine) -> bool {
-    let mut case = Case::of_code(&[0x0F, 0xF7, 0xC0], 1); // maskmovq mm0, mm0, with RDI 0
-    case.before.fx.set_st(0, [0x80; 10]);
+/// A fault should leave the state as it was; Zen 4 has set TOP to 0 and the tags to full by the time of these.
+fn mmx_before_fault(engine: &mut dyn Engine) -> Vec<(Mnemonic, u8)> {
+    const PAGE_FAULT: u8 = 14;
+    const SIMD: u8 = 19;
+    // MASKMOVQ MM0, MM0 to address 0; conversions of XMM0 or MM0.
+    let forms: [(Mnemonic, u8, &[u8]); 6] = [
+        (Mnemonic::Maskmovq, PAGE_FAULT, &[0x0F, 0xF7, 0xC0]),
+        (Mnemonic::Cvtps2pi, SIMD, &[0x0F, 0x2D, 0xC0]),
+        (Mnemonic::Cvttps2pi, SIMD, &[0x0F, 0x2C, 0xC0]),
+        (Mnemonic::Cvtpd2pi, SIMD, &[0x66, 0x0F, 0x2D, 0xC0]),
+        (Mnemonic::Cvttpd2pi, SIMD, &[0x66, 0x0F, 0x2C, 0xC0]),
+        (Mnemonic::Cvtpi2ps, SIMD, &[0x0F, 0x2A, 0xC0]),
+    ];
+    let mut enters = |&(mnemonic, vector, code): &(Mnemonic, u8, &[u8])| {
+        let mut case = Case::of_code(code, 1);
+        // Too large for every target; all exceptions unmasked.
+        case.before.fx.set_mxcsr(0);
+        case.before.fx.set_xmm(0, u128::from_le_bytes([0x7F; 16]));
+        case.before.fx.set_st(0, [0xBF; 10]);
+        let after = engine.run(&case);
+        assert!(
+            matches!(after.end, End::Fault(fault) if fault.vector == vector),
+            "the probe of {mnemonic:?} ended with {:?}",
+            after.end
+        );
+        after.state.fx.0[4] == 0xFF
+    };
+    forms.iter().filter(|form| enters(form)).map(|&(mnemonic, vector, _)| (mnemonic, vector)).collect()
+}
+
+/// CVTPI2PS changes to MMX state from memory too by Intel's manual, in contrast to CVTPI2PD.
+fn cvtpi2ps_from_memory_stays(engine: &mut dyn Engine) -> bool {
+    let mut case = Case::of_code(&[0x0F, 0x2A, 0x07], 1); // cvtpi2ps xmm0, [rdi]
+    case.before.gpr[RDI] = DATA_BASE;
     let after = engine.run(&case);
-    assert_ne!(after.end, End::Reached, "the probe of MASKMOVQ did not fault");
-    let mut entered = case.before.fx.clone();
-    entered.enter_mmx();
-    after.state.fx.0[4] == entered.0[4]
+    assert_eq!(after.end, End::Reached, "the probe of CVTPI2PS faulted");
+    after.state.fx.0[4] == 0
 }
 
 /// FCOMI and its kin set C1 to 0 by Intel's manual; AMD's leaves it alone.

@@ -3,6 +3,7 @@
 //! Everything is portable. Where operands are ordinary numbers and no exception is possible, comparisons and
 //! conversions take a short way through Rust's own types, whose results do not depend on rounding there.
 
+use super::kept;
 use crate::cpu::flags::bit;
 use crate::cpu::softfloat::{self as sf, Flags, Relation, Rounding, SseEnv};
 
@@ -225,18 +226,19 @@ pub fn dpps(a: u128, b: u128, imm: u8, env: &SseEnv) -> (u128, Flags) {
         (*product, more) = sf::mul32(lane32(a, i), lane32(b, i), env);
         flags |= more;
     }
+    flags = kept(flags, env);
     if stops(flags, env) {
         return (0, flags);
     }
     let (first, f1) = sf::add32(products[0], products[1], env);
     let (second, f2) = sf::add32(products[2], products[3], env);
-    flags |= f1 | f2;
+    flags |= kept(f1 | f2, env);
     if stops(flags, env) {
         return (0, flags);
     }
     let (sum, more) = sf::add32(first, second, env);
     let (value, _) = lanes32::<4>(|i| (if imm >> i & 1 != 0 { sum } else { 0 }, Flags::NONE));
-    (value, flags | more)
+    (value, flags | kept(more, env))
 }
 
 /// DPPD: as DPPS, with two lanes.
@@ -248,10 +250,11 @@ pub fn dppd(a: u128, b: u128, imm: u8, env: &SseEnv) -> (u128, Flags) {
         (*product, more) = sf::mul64(lane64(a, i), lane64(b, i), env);
         flags |= more;
     }
+    flags = kept(flags, env);
     if stops(flags, env) {
         return (0, flags);
     }
     let (sum, more) = sf::add64(products[0], products[1], env);
     let (value, _) = lanes64(|i| (if imm >> i & 1 != 0 { sum } else { 0 }, Flags::NONE));
-    (value, flags | more)
+    (value, flags | kept(more, env))
 }
