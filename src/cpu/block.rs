@@ -209,8 +209,10 @@ impl BlockCache {
     fn key(gpa: u64, mode: Mode) -> u64 {
         1 << 63 | gpa | u64::from(mode.0) << 44
     }
+    /// Blocks that are neighbours in memory are neighbours in the table, because they tend to be looked for together.
     fn slot(key: u64) -> usize {
-        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOTS.trailing_zeros())) as usize
+        let page = (key / PAGE).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOTS.trailing_zeros());
+        (page + key % PAGE / 4) as usize & (SLOTS - 1)
     }
     /// The block that starts at a physical address, if it was decoded before.
     pub fn find(&self, gpa: u64, mode: Mode) -> Option<&Block> {
