@@ -13,7 +13,7 @@ pub const HOLE: std::ops::Range<u64> = 0xa_0000..0xc_0000;
 
 /// Attribute bits of a RAM page.
 pub mod page {
-    /// Written since the last [`super::PhysMemory::take_dirty`].
+    /// Written since the last `PhysMemory::take_dirty`.
     pub const DIRTY: u8 = 1;
     /// Holds bytes of translated code.
     pub const CODE: u8 = 2;

@@ -1,6 +1,6 @@
 //! The software TLB: what makes a guest memory access eight host instructions.
 //!
-//! A tag is the page's linear address when that kind of access needs no help, else [`none`] of its slot, which
+//! A tag is the page's linear address when that kind of access needs no help, else `none` of its slot, which
 //! no address that looks there matches. Everything that makes an access special (no write permission, page not yet dirty, translated code,
 //! page tables, device memory) is a withheld tag, so ordinary pages pay nothing for it. The TLB is coherent
 //! with the page tables in memory (see `paging`): its size and its contents never show in the guest.

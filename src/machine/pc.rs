@@ -2,7 +2,7 @@
 //!
 //! RAM is not here. Time enters only as the `now` of an access or of [`Pc::advance`]; between two events no chip's
 //! state changes, so it does not matter how often the run loop calls. The order in which chips share one
-//! nanosecond is fixed by [`Pc::step`].
+//! nanosecond is fixed by `Pc::step`.
 
 mod bus;
 pub mod ports;

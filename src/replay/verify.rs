@@ -15,7 +15,7 @@ pub struct Report {
     pub proven: Moment,
     /// The first difference, if there is one.
     pub difference: Option<Difference>,
-    /// Where two ways of execution part, if they do: see [`narrow`].
+    /// Where two ways of execution part, if they do: see `narrow`.
     pub culprit: Option<Culprit>,
     /// What stopped the reading, when the recording is damaged or was cut off.
     pub damage: Option<recording::Error>,
