@@ -48,6 +48,9 @@ trait Operation {
     /// From memory the instruction leaves the x87 state alone although its register form is an MMX one: CVTPI2PD (SDM
     /// vol. 2), and CVTPI2PS as AMD's processors do it.
     const IS_MMX_ONLY_WITH_REGISTER: bool = false;
+    /// `soft` reports the exceptions of one step after another, each already without those that another one of its step
+    /// suppresses.
+    const IS_STEPWISE: bool = false;
     /// The portable way: the result in as many low bits as the destination has, and the exceptions.
     fn soft(a: u128, b: u128, imm: u8, env: &SseEnv) -> (u128, Flags);
     /// The host's way, for operations that have one: the result and MXCSR after it. Only with all exceptions masked.
@@ -112,7 +115,7 @@ fn run<O: Operation, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -
         }
         None => {
             let (value, flags) = O::soft(a, b, op.aux, &SseEnv::from_mxcsr(cpu.mxcsr));
-            settle(cpu, flags)?;
+            settle::<O>(cpu, flags)?;
             value
         }
     };
@@ -125,14 +128,19 @@ fn run<O: Operation, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -
 /// Packed operations look at all elements for the exceptions found before a result is computed; an unmasked one keeps
 /// all results, and so their exceptions, from coming to be (SDM vol. 1, 11.5.2).
 #[inline(always)]
-fn settle(cpu: &mut Cpu, flags: Flags) -> Result<(), Stop> {
+fn settle<O: Operation>(cpu: &mut Cpu, flags: Flags) -> Result<(), Stop> {
     if flags == Flags::NONE {
         return Ok(());
     }
     let masks = SseEnv::from_mxcsr(cpu.mxcsr).masks;
-    let kept = if flags.suppress_result(masks) { flags & Flags::BEFORE_RESULT } else { flags.exceptions() };
+    let kept = if O::IS_STEPWISE { flags } else { reported(flags, masks) };
     cpu.mxcsr |= u32::from(kept.0);
     if kept.unmasked(masks) == Flags::NONE { Ok(()) } else { raise(cpu) }
+}
+
+/// What of the exceptions found in all elements is reported.
+fn reported(flags: Flags, masks: Flags) -> Flags {
+    if flags.suppress_result(masks) { flags & Flags::BEFORE_RESULT } else { flags.exceptions() }
 }
 
 #[cold]

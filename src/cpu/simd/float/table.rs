@@ -66,7 +66,7 @@ macro_rules! vectors {
     };
 }
 
-/// Instructions with other operands: `Name: destination <- source bytes, meaning`.
+/// Instructions with other operands or rules: `Name: destination <- source bytes [rule], meaning`.
 macro_rules! others {
     ($($name:ident: $destination:ident <- $source:ident $bytes:literal $($only:ident)?, $soft:expr;)*) => {
         $(
@@ -129,8 +129,6 @@ vectors! {
     Haddpd: 16, "haddpd", |a, b, _, env| lanes64(|i| { let x = if i == 0 { a } else { b }; sf::add64(lane64(x, 0), lane64(x, 1), env) });
     Hsubps: 16, "hsubps", |a, b, _, env| lanes32::<4>(|i| { let x = if i < 2 { a } else { b }; sf::sub32(lane32(x, 2 * (i % 2)), lane32(x, 2 * (i % 2) + 1), env) });
     Hsubpd: 16, "hsubpd", |a, b, _, env| lanes64(|i| { let x = if i == 0 { a } else { b }; sf::sub64(lane64(x, 0), lane64(x, 1), env) });
-    Dpps: 16, |a, b, imm, env| soft::dpps(a, b, imm, env);
-    Dppd: 16, |a, b, imm, env| soft::dppd(a, b, imm, env);
     Rcpps: 16, |_, b, _, _| lanes32::<4>(|i| (reciprocal32(lane32(b, i)), Flags::NONE));
     Rcpss: 4, |a, b, _, _| low32(a, (reciprocal32(b as u32), Flags::NONE));
     Rsqrtps: 16, |_, b, _, _| lanes32::<4>(|i| (reciprocal_root32(lane32(b, i)), Flags::NONE));
@@ -148,6 +146,8 @@ vectors! {
 }
 
 others! {
+    Dpps: Xmm <- Xmm 16 IS_STEPWISE, soft::dpps;
+    Dppd: Xmm <- Xmm 16 IS_STEPWISE, soft::dppd;
     Comiss: Status <- Xmm 4, |a, b, _, env| status(soft::compare32(a as u32, b as u32, true, env));
     Comisd: Status <- Xmm 8, |a, b, _, env| status(soft::compare64(a as u64, b as u64, true, env));
     Ucomiss: Status <- Xmm 4, |a, b, _, env| status(soft::compare32(a as u32, b as u32, false, env));
@@ -183,6 +183,8 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
         };
     }
     Some(match insn.mnemonic() {
+        M::Dpps => form::<Dpps>(is_memory),
+        M::Dppd => form::<Dppd>(is_memory),
         M::Comiss => form::<Comiss>(is_memory),
         M::Comisd => form::<Comisd>(is_memory),
         M::Ucomiss => form::<Ucomiss>(is_memory),
