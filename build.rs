@@ -16,8 +16,7 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/pack/init");
     let out = PathBuf::from(variable("OUT_DIR")).join("guest-init");
-    let is_native =
-        variable("CARGO_CFG_TARGET_ARCH") == "x86_64" && variable("CARGO_CFG_TARGET_OS") == "linux";
+    let is_native = variable("CARGO_CFG_TARGET_ARCH") == "x86_64" && variable("CARGO_CFG_TARGET_OS") == "linux";
     if is_native {
         compile(&out);
     } else {
@@ -31,42 +30,18 @@ fn variable(name: &str) -> String {
 
 fn compile(out: &Path) {
     let mut rustc = Command::new(variable("RUSTC"));
-    rustc.args([
-        "--edition=2024",
-        "--crate-type=bin",
-        "--crate-name=init",
-        "--target",
-        &variable("TARGET"),
-    ]);
-    rustc.args([
-        "-Copt-level=s",
-        "-Cpanic=abort",
-        "-Ccodegen-units=1",
-        "-Cstrip=symbols",
-        "-Crelocation-model=static",
-    ]);
+    rustc.args(["--edition=2024", "--crate-type=bin", "--crate-name=init", "--target", &variable("TARGET")]);
+    rustc.args(["-Copt-level=s", "-Cpanic=abort", "-Ccodegen-units=1", "-Cstrip=symbols", "-Crelocation-model=static"]);
     rustc.args(["-Ctarget-feature=+crt-static", "-Cdebug-assertions=no"]);
-    for argument in [
-        "-nostartfiles",
-        "-nostdlib",
-        "-static",
-        "-no-pie",
-        "-Wl,--build-id=none",
-        "-Wl,-z,noexecstack",
-    ] {
+    for argument in ["-nostartfiles", "-nostdlib", "-static", "-no-pie", "-Wl,--build-id=none", "-Wl,-z,noexecstack"] {
         rustc.arg(format!("-Clink-arg={argument}"));
     }
     if let Ok(linker) = env::var("RUSTC_LINKER") {
         rustc.arg(format!("-Clinker={linker}"));
     }
     // Two checkouts give the same bytes: no path of this machine stays in the program.
-    rustc
-        .arg("--remap-path-prefix")
-        .arg(format!("{}=", variable("CARGO_MANIFEST_DIR")));
+    rustc.arg("--remap-path-prefix").arg(format!("{}=", variable("CARGO_MANIFEST_DIR")));
     rustc.arg("src/pack/init/main.rs").arg("-o").arg(out);
     let status = rustc.status().expect("rustc starts");
-    assert!(
-        status.success(),
-        "the guest's first process (src/pack/init) was not compiled: rustc ended with {status}"
-    );
+    assert!(status.success(), "the guest's first process (src/pack/init) was not compiled: rustc ended with {status}");
 }

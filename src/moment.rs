@@ -10,9 +10,7 @@ use serde::{Deserialize, Serialize};
 /// Instructions retired since power-on. The machine's first instruction executes at `Moment(0)`.
 ///
 /// An event "at M" happens after exactly M instructions have retired and before the next one begins.
-#[derive(
-    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
-)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Moment(pub u64);
 

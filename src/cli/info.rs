@@ -19,10 +19,18 @@ impl Info {
     pub fn execute(self) -> Result {
         let reader = Reader::open(&self.recording)?;
         let summary = reader.summary()?;
-        if self.json { print_json(&reader, &summary) } else { print_text(&reader, &summary) }
+        if self.json {
+            print_json(&reader, &summary)
+        } else {
+            print_text(&reader, &summary)
+        }
         match &summary.damage {
             None => Ok(Outcome::Done),
-            Some(damage) => Err(anyhow::anyhow!("{}: {damage}; `reenact verify` replays what comes before", self.recording.display()).into()),
+            Some(damage) => Err(anyhow::anyhow!(
+                "{}: {damage}; `reenact verify` replays what comes before",
+                self.recording.display()
+            )
+            .into()),
         }
     }
 }
@@ -32,8 +40,16 @@ fn print_text(reader: &Reader, s: &Summary) {
     let h = reader.header();
     let line = |name: &str, value: String| println!("{name:<15}{value}");
     line("recording", reader.path().display().to_string());
-    line("identity", s.identity().map_or_else(|| format!("none: not closed (chain head {})", s.chain_head), |i| i.to_string()));
-    line("ended", s.end.as_ref().map_or("not closed: the recorder was killed or is still running".to_owned(), |e| e.reason.to_string()));
+    line(
+        "identity",
+        s.identity().map_or_else(|| format!("none: not closed (chain head {})", s.chain_head), |i| i.to_string()),
+    );
+    line(
+        "ended",
+        s.end
+            .as_ref()
+            .map_or("not closed: the recorder was killed or is still running".to_owned(), |e| e.reason.to_string()),
+    );
     if let Some(status) = s.end.as_ref().and_then(|e| e.program_status) {
         line("program ended", text::ending(status));
     }
@@ -43,7 +59,10 @@ fn print_text(reader: &Reader, s: &Summary) {
     line("instructions", text::moment(s.last));
     line("started", utc(h.wall_clock_start_ns));
     line("machine", format!("{}, {} of RAM", h.machine.description, text::size(h.machine.ram_bytes)));
-    line("cpu", format!("{} version {}, recorded by the {}", h.machine.cpu_model.name, h.machine.cpu_model.version, h.engine));
+    line(
+        "cpu",
+        format!("{} version {}, recorded by the {}", h.machine.cpu_model.name, h.machine.cpu_model.version, h.engine),
+    );
     line("counting", h.counting_rule.clone());
     for i in &h.images {
         line(&i.role.to_string(), format!("{}, {}, blake3 {}", i.name, text::size(i.len), text::hex(&i.blake3)));
@@ -53,7 +72,10 @@ fn print_text(reader: &Reader, s: &Summary) {
         line("input", format!("{source}: {}", text::grouped(*count)));
     }
     line("console", format!("{} in {} outputs", text::size(s.counts.console_bytes), text::grouped(s.counts.outputs)));
-    line("digests", format!("{}, every {} instructions", text::grouped(s.counts.digests), text::grouped(h.digest_interval)));
+    line(
+        "digests",
+        format!("{}, every {} instructions", text::grouped(s.counts.digests), text::grouped(h.digest_interval)),
+    );
     line("tool", format!("reenact {}, format {}", h.tool_version, reader.format_version()));
 }
 

@@ -69,7 +69,12 @@ pub fn main() -> ExitCode {
         Verb::Verify(verb) => verb.execute(),
         Verb::Replay(verb) => verb.execute(),
         Verb::Completions(verb) => {
-            clap_complete::generate(verb.shell, &mut <Cli as clap::CommandFactory>::command(), "reenact", &mut std::io::stdout());
+            clap_complete::generate(
+                verb.shell,
+                &mut <Cli as clap::CommandFactory>::command(),
+                "reenact",
+                &mut std::io::stdout(),
+            );
             Ok(Outcome::Done)
         }
     };

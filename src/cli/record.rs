@@ -17,7 +17,9 @@ use std::time::{Instant, SystemTime};
 /// Either give a guest (--kernel, --initrd, --append), or a program of this host after "--": it is packed with its
 /// libraries, run under a distribution kernel, and its exit status is reported.
 #[derive(clap::Args)]
-#[command(after_help = "Examples:\n  reenact record -- /bin/ls -l /\n  reenact record --kernel vmlinuz --initrd root.gz --append console=ttyS0 -o boot.reen\n\nOn a terminal, Ctrl-A X ends the recording and Ctrl-A Ctrl-A sends Ctrl-A.")]
+#[command(
+    after_help = "Examples:\n  reenact record -- /bin/ls -l /\n  reenact record --kernel vmlinuz --initrd root.gz --append console=ttyS0 -o boot.reen\n\nOn a terminal, Ctrl-A X ends the recording and Ctrl-A Ctrl-A sends Ctrl-A."
+)]
 pub struct Record {
     /// Kernel image: bzImage, ELF64 (PVH or plain), or multiboot 1.
     #[arg(long, value_name = "FILE")]
@@ -49,9 +51,10 @@ pub struct Record {
     /// Instructions between two digests.
     #[arg(long, value_name = "INSTRUCTIONS", default_value_t = DIGEST_INTERVAL, hide = true)]
     digest_interval: u64,
-    /// Wall clock that the guest starts at, seconds since 1970 [default: now].
-    #[arg(long, value_name = "SECONDS")]
-    start_time: Option<u64>,
+    /// Date that the guest's clock starts at: seconds since 1970, or now. Fixed by default, so that equal guests make
+    /// equal runs [default: 1767225600, which is 2026-01-01 UTC].
+    #[arg(long, value_name = "SECONDS|now", value_parser = size::start_time, hide_default_value = true, default_value = "1767225600")]
+    start_time: size::StartTime,
     /// Sizes of the engine's caches, for testing it.
     #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB")]
     geometry: Option<Geometry>,
@@ -63,8 +66,11 @@ pub struct Record {
 impl Record {
     pub fn execute(self) -> Result {
         let output = self.output_path();
-        if output.exists() && !self.force {
-            return Err(Failure::Usage(anyhow!("{} exists; give another name with -o, or --force to replace it", output.display())));
+        if output.symlink_metadata().is_ok() && !self.force {
+            return Err(Failure::Usage(anyhow!(
+                "{} exists; give another name with -o, or --force to replace it",
+                output.display()
+            )));
         }
         let is_program = !self.program.is_empty();
         let plan = if is_program { self.program_plan()? } else { self.guest_plan()? };
@@ -79,16 +85,24 @@ impl Record {
     }
 
     fn output_path(&self) -> PathBuf {
-        let named = self.program.first().and_then(|p| Path::new(p).file_name()).map(|n| PathBuf::from(n).with_added_extension("reen"));
+        let named = self
+            .program
+            .first()
+            .and_then(|p| Path::new(p).file_name())
+            .map(|n| PathBuf::from(n).with_added_extension("reen"));
         self.output.clone().or(named).unwrap_or_else(|| PathBuf::from("boot.reen"))
     }
 
     fn guest_plan(&self) -> Result<Plan> {
         let Some(kernel) = &self.kernel else {
-            return Err(Failure::Usage(anyhow!("nothing to record: give --kernel FILE, or a program after --, for example: reenact record -- /bin/ls -l /")));
+            return Err(Failure::Usage(anyhow!(
+                "nothing to record: give --kernel FILE, or a program after --, for example: reenact record -- /bin/ls -l /"
+            )));
         };
         if !self.files.is_empty() {
-            return Err(Failure::Usage(anyhow!("--file goes with a program after --; put files for your own guest into its initrd")));
+            return Err(Failure::Usage(anyhow!(
+                "--file goes with a program after --; put files for your own guest into its initrd"
+            )));
         }
         let boot = BootPlan {
             kernel: read(kernel, "kernel")?,
@@ -101,7 +115,9 @@ impl Record {
 
     fn program_plan(&self) -> Result<Plan> {
         if self.initrd.is_some() {
-            return Err(Failure::Usage(anyhow!("--initrd and a program after -- exclude each other: the program's guest has its own initrd")));
+            return Err(Failure::Usage(anyhow!(
+                "--initrd and a program after -- exclude each other: the program's guest has its own initrd"
+            )));
         }
         let cwd = std::env::current_dir().context("cannot tell the current directory")?;
         let (program, args) = self.program.split_first().expect("the caller has seen a program");
@@ -109,12 +125,13 @@ impl Record {
         for file in &self.files {
             spec.extra_files.push(pack::parse_file_argument(file, &cwd).map_err(|e| Failure::Usage(e.into()))?);
         }
-        let search = kernel::KernelSearch::of_host(self.kernel.clone(), self.offline);
-        let found = kernel::find(&search, &mut |said| eprintln!("reenact: {said}"))?;
         let packed = pack::pack(&spec)?;
         for note in &packed.notes {
             eprintln!("reenact: {note}");
         }
+        // Only now: nothing is fetched for a program that cannot be packed.
+        let search = kernel::KernelSearch::of_host(self.kernel.clone(), self.offline);
+        let found = kernel::find(&search, &mut |said| eprintln!("reenact: {said}"))?;
         let memory = self.memory.max(packed.least_memory_mib() << 20);
         let cmdline = match &self.append {
             Some(more) => format!("{} {more}", packed.cmdline),
@@ -126,7 +143,14 @@ impl Record {
         self.plan(boot, name(&found.path), "(packed)".to_owned(), Some(info), memory)
     }
 
-    fn plan(&self, boot: BootPlan, kernel_name: String, initrd_name: String, program: Option<ProgramInfo>, ram_bytes: u64) -> Result<Plan> {
+    fn plan(
+        &self,
+        boot: BootPlan,
+        kernel_name: String,
+        initrd_name: String,
+        program: Option<ProgramInfo>,
+        ram_bytes: u64,
+    ) -> Result<Plan> {
         #[expect(clippy::disallowed_methods, reason = "the host edge: what the guest's clock starts at is an Input")]
         let now = SystemTime::now();
         let since = now.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_nanos() as u64;
@@ -135,7 +159,11 @@ impl Record {
             initrd_name,
             boot,
             ram_bytes,
-            wall_clock_ns: self.start_time.map_or(since, |s| s.saturating_mul(1_000_000_000)),
+            host_ns: since,
+            wall_clock_ns: match self.start_time {
+                size::StartTime::Now => since,
+                size::StartTime::At(s) => s.saturating_mul(1_000_000_000),
+            },
             digest_interval: self.digest_interval,
             command_line: std::env::args_os().map(|a| a.to_string_lossy().into_owned()).collect(),
             program,
@@ -162,7 +190,12 @@ fn print(s: &Summary, wall: f64) {
         eprintln!("program        {}", text::ending(status));
     }
     eprintln!("ended          {}", s.reason);
-    eprintln!("instructions   {} in {wall:.2} s ({:.0} MIPS), {} of guest time", text::moment(s.instructions), s.instructions.0 as f64 / wall / 1e6, text::seconds(s.guest_ns));
+    eprintln!(
+        "instructions   {} in {wall:.2} s ({:.0} MIPS), {} of guest time",
+        text::moment(s.instructions),
+        s.instructions.0 as f64 / wall / 1e6,
+        text::seconds(s.guest_ns)
+    );
     eprintln!("recording      {path}, {}", text::size(bytes));
     eprintln!("identity       {}", s.identity);
     eprintln!("next           reenact verify {path}");

@@ -42,7 +42,10 @@ impl Replay {
                 Step::On => {}
                 Step::Done => break,
                 Step::Different(_) => {
-                    eprintln!("reenact: this replay differs from the recording; run: reenact verify {}", self.recording.display());
+                    eprintln!(
+                        "reenact: this replay differs from the recording; run: reenact verify {}",
+                        self.recording.display()
+                    );
                     return Ok(Outcome::Finding);
                 }
             }

@@ -47,7 +47,11 @@ pub fn place(text: &str) -> Result<Place, String> {
     }
     if let Some(number) = text.strip_suffix('%') {
         let p: f64 = number.parse().map_err(|_| why())?;
-        return if (0.0..=100.0).contains(&p) { Ok(Place::Percent(p)) } else { Err("a percentage is between 0% and 100%".into()) };
+        return if (0.0..=100.0).contains(&p) {
+            Ok(Place::Percent(p))
+        } else {
+            Err("a percentage is between 0% and 100%".into())
+        };
     }
     text.replace('_', "").parse().map(|n| Place::At(Moment(n))).map_err(|_| why())
 }
@@ -61,4 +65,21 @@ pub fn geometry(text: &str) -> Result<Geometry, String> {
         return Err(why());
     }
     Ok(Geometry { block, tlb })
+}
+
+/// What the guest's clock starts at.
+#[derive(Clone, Copy, Debug)]
+pub enum StartTime {
+    /// The host's clock.
+    Now,
+    /// Seconds since 1970 UTC.
+    At(u64),
+}
+
+/// Reads a [`StartTime`].
+pub fn start_time(text: &str) -> Result<StartTime, String> {
+    match text {
+        "now" => Ok(StartTime::Now),
+        _ => text.parse().map(StartTime::At).map_err(|_| "write seconds since 1970, or now".into()),
+    }
 }

@@ -1,10 +1,15 @@
 //! The user's terminal as the guest's serial console: raw keys in, bytes out, Ctrl-A X to end.
 //!
-//! A standard input that is no terminal is fed in as it comes and may end.
+//! A standard input that is no terminal is fed in as it comes and may end. A file, or /dev/null, is read when the guest
+//! listens, without regard to time, so that the same file makes the same run.
 
 use crate::replay::console::{Console, Typed};
 use std::collections::VecDeque;
+use std::fs::File;
 use std::io::{IsTerminal, Read, Write};
+use std::mem::ManuallyDrop;
+use std::os::fd::FromRawFd;
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
@@ -31,11 +36,22 @@ pub fn catch_signals() {
         // SAFETY: the handler only stores to an atomic.
         unsafe { libc::signal(signal, on_signal as *const () as libc::sighandler_t) };
     }
+    // A limit on file sizes is reported like a full disk then.
+    // SAFETY: ignoring a signal runs no code of ours.
+    unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
+}
+
+/// Where what is typed comes from.
+enum Keys {
+    /// Somebody or something that takes its time: a terminal, a pipe, a socket.
+    Live(Receiver<Vec<u8>>),
+    /// What never lets a reader wait: a file, or /dev/null.
+    File(ManuallyDrop<File>),
 }
 
 /// The terminal, in raw mode while this lives if it is one.
 pub struct Terminal {
-    input: Receiver<Vec<u8>>,
+    keys: Keys,
     waiting: VecDeque<u8>,
     saved: Option<libc::termios>,
     escaped: bool,
@@ -51,25 +67,23 @@ impl Terminal {
     pub fn open(sends_eof: bool) -> Terminal {
         let is_terminal = std::io::stdin().is_terminal();
         let saved = if is_terminal { raw_mode() } else { None };
-        let (sender, input) = sync_channel(64);
-        #[expect(clippy::disallowed_methods, reason = "the host edge: reading the terminal must not hold the guest up")]
-        std::thread::spawn(move || {
-            let mut buf = [0; 1024];
-            while let Ok(n) = std::io::stdin().read(&mut buf) {
-                if n == 0 || sender.send(buf[..n].to_vec()).is_err() {
-                    break;
-                }
-            }
-        });
+        let keys = match immediate() {
+            Some(file) => Keys::File(file),
+            None => Keys::Live(listen()),
+        };
         let farewell = if sends_eof && !is_terminal { vec![CTRL_D] } else { Vec::new() };
-        Terminal { input, waiting: VecDeque::new(), saved, escaped: false, is_closed: false, farewell, is_muted: false }
+        Terminal { keys, waiting: VecDeque::new(), saved, escaped: false, is_closed: false, farewell, is_muted: false }
     }
 
     fn receive(&mut self, wait: Duration) {
         if self.is_closed {
             return;
         }
-        match self.input.recv_timeout(wait) {
+        let read = match &mut self.keys {
+            Keys::Live(input) => input.recv_timeout(wait),
+            Keys::File(file) => read_some(&mut **file).ok_or(RecvTimeoutError::Disconnected),
+        };
+        match read {
             Ok(bytes) => self.waiting.extend(bytes),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => {
@@ -80,7 +94,42 @@ impl Terminal {
     }
 }
 
+/// Standard input, if reading it never waits.
+fn immediate() -> Option<ManuallyDrop<File>> {
+    // SAFETY: descriptor 0 is open (the standard library sees to that at start-up), and ManuallyDrop never closes it.
+    let file = ManuallyDrop::new(unsafe { File::from_raw_fd(0) });
+    let about = file.metadata().ok()?;
+    let null = libc::makedev(1, 3);
+    (about.is_file() || about.file_type().is_char_device() && about.rdev() == null).then_some(file)
+}
+
+/// What a read gives; `None` at the end, and when the host fails, which ends the input as well.
+fn read_some(from: &mut impl Read) -> Option<Vec<u8>> {
+    let mut buf = [0; 1024];
+    let n = from.read(&mut buf).ok()?;
+    (n > 0).then(|| buf[..n].to_vec())
+}
+
+/// Reads standard input beside the guest.
+fn listen() -> Receiver<Vec<u8>> {
+    let (sender, input) = sync_channel(64);
+    #[expect(clippy::disallowed_methods, reason = "the host edge: reading the terminal must not hold the guest up")]
+    std::thread::spawn(move || {
+        let mut stdin = std::io::stdin();
+        while let Some(bytes) = read_some(&mut stdin) {
+            if sender.send(bytes).is_err() {
+                break;
+            }
+        }
+    });
+    input
+}
+
 impl Console for Terminal {
+    fn is_live(&self) -> bool {
+        matches!(self.keys, Keys::Live(_))
+    }
+
     fn show(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         if self.is_muted {
             return Ok(());

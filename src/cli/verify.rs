@@ -41,12 +41,16 @@ impl Verify {
             return Ok(Outcome::Finding);
         }
         println!("{path}: bit-exact up to instruction {}", text::moment(report.proven));
-        println!("{} digests and {} outputs ({}) equal, {wall:.2} s ({:.0} MIPS)", summary.counts.digests + u64::from(summary.is_closed()), summary.counts.outputs, text::size(summary.counts.console_bytes), report.proven.0 as f64 / wall / 1e6);
+        println!(
+            "{} digests and {} outputs ({}) equal, {wall:.2} s ({:.0} MIPS)",
+            summary.counts.digests + u64::from(summary.is_closed()),
+            summary.counts.outputs,
+            text::size(summary.counts.console_bytes),
+            report.proven.0 as f64 / wall / 1e6
+        );
         match report.damage {
             Some(damage) => {
-                eprintln!("reenact: {damage}");
-                eprintln!("reenact: what comes before is proven; what comes after is lost");
-                Err(super::Failure::Input(anyhow::anyhow!("{path} was not closed properly: it is verified up to its last whole frame only")))
+                Err(anyhow::anyhow!("{damage}; what comes before is verified, what comes after is lost").into())
             }
             None if !summary.is_closed() => {
                 println!("the recording was not closed: it ends with its last whole frame");
@@ -64,26 +68,52 @@ impl Verify {
 
 fn culprit(report: &Report) {
     match &report.culprit {
-        Some(c) => println!("first instruction that two ways of execution disagree on: number {} at {:#x}, bytes {}", text::moment(Moment(c.at.0)), c.rip, text::hex(&c.bytes)),
-        None => println!("the replay agrees with itself in every way of execution, so the recording was made by a machine that behaves otherwise, or its file was made up; compare the versions that `reenact info` shows"),
+        Some(c) => println!(
+            "first instruction that two ways of execution disagree on: number {} at {:#x}, bytes {}",
+            text::moment(Moment(c.at.0)),
+            c.rip,
+            text::hex(&c.bytes)
+        ),
+        None => println!(
+            "the replay agrees with itself in every way of execution, so the recording was made by a machine that behaves otherwise, or its file was made up; compare the versions that `reenact info` shows"
+        ),
     }
 }
 
 fn describe(difference: &Difference) -> String {
     match difference {
         Difference::Digest { from, to, recorded, replayed } => {
-            format!("between instructions {} and {}: digest {} recorded, {} replayed", text::moment(*from), text::moment(*to), text::hex(&recorded[..8]), text::hex(&replayed[..8]))
+            format!(
+                "between instructions {} and {}: digest {} recorded, {} replayed",
+                text::moment(*from),
+                text::moment(*to),
+                text::hex(&recorded[..8]),
+                text::hex(&replayed[..8])
+            )
         }
         Difference::Output { from, recorded, replayed } => {
             let show = |s: &Option<crate::machine::transcript::Sent>| match s {
                 Some(s) => format!("{:?} at {}", String::from_utf8_lossy(&s.bytes), text::moment(s.at)),
                 None => "nothing".to_owned(),
             };
-            format!("after instruction {}: the guest sent {} when recorded, {} in the replay", text::moment(*from), show(recorded), show(replayed))
+            format!(
+                "after instruction {}: the guest sent {} when recorded, {} in the replay",
+                text::moment(*from),
+                show(recorded),
+                show(replayed)
+            )
         }
         Difference::End { from, at, recorded, replayed } => {
-            let show = |r: &Option<crate::recording::ExitReason>| r.as_ref().map_or("it went on".to_owned(), ToString::to_string);
-            format!("after instruction {}: at {} the end was \"{}\" when recorded, \"{}\" in the replay", text::moment(*from), text::moment(*at), show(recorded), show(replayed))
+            let show = |r: &Option<crate::recording::ExitReason>| {
+                r.as_ref().map_or("it went on".to_owned(), ToString::to_string)
+            };
+            format!(
+                "after instruction {}: at {} the end was \"{}\" when recorded, \"{}\" in the replay",
+                text::moment(*from),
+                text::moment(*at),
+                show(recorded),
+                show(replayed)
+            )
         }
     }
 }

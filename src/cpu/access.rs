@@ -24,6 +24,18 @@ impl Cpu {
         }
         self.read_slow(la, W::BYTES as u32, segment).map(W::from_u64)
     }
+    /// Reads if that needs no help; `Err` says nothing but that it does.
+    #[inline(always)]
+    pub(crate) fn read_fast<W: Word>(&mut self, la: u64) -> Result<W, Stop> {
+        // SAFETY: host_for_read gave that many bytes.
+        self.host_for_read(la, W::BYTES as u64).map(|host| unsafe { W::load(host) }).ok_or(Stop)
+    }
+    /// Writes if that needs no help; `Err` says nothing but that it does.
+    #[inline(always)]
+    pub(crate) fn write_fast<W: Word>(&mut self, la: u64, value: W) -> Result<(), Stop> {
+        // SAFETY: host_for_write gave that many bytes.
+        self.host_for_write(la, W::BYTES as u64).map(|host| unsafe { value.store(host) }).ok_or(Stop)
+    }
     /// Writes at a linear address with the current privilege.
     #[inline(always)]
     pub fn write<W: Word>(&mut self, la: u64, segment: u8, value: W) -> Result<(), Stop> {
@@ -100,7 +112,8 @@ impl Cpu {
         self.check_address(class, la, segment, buf.len())?;
         let head = buf.len().min((PAGE - la % PAGE) as usize);
         let first = self.translate(class, la, false)?;
-        let second = if head < buf.len() { Some(self.translate(class, self.wrap(la + head as u64), false)?) } else { None };
+        let second =
+            if head < buf.len() { Some(self.translate(class, self.wrap(la + head as u64), false)?) } else { None };
         self.watch(la, buf.len(), false)?;
         self.read_physical(first, &mut buf[..head])?;
         match second {
@@ -113,7 +126,8 @@ impl Cpu {
         self.check_address(class, la, segment, bytes.len())?;
         let head = bytes.len().min((PAGE - la % PAGE) as usize);
         let first = self.translate(class, la, true)?;
-        let second = if head < bytes.len() { Some(self.translate(class, self.wrap(la + head as u64), true)?) } else { None };
+        let second =
+            if head < bytes.len() { Some(self.translate(class, self.wrap(la + head as u64), true)?) } else { None };
         self.watch(la, bytes.len(), true)?;
         if self.is_special(first, head) || second.is_some_and(|gpa| self.is_special(gpa, bytes.len() - head)) {
             self.must_be_alone()?;
@@ -145,6 +159,11 @@ impl Cpu {
             rest = tail;
         }
         true
+    }
+    /// Checks that the byte at `la` could be read now, without reading.
+    pub fn probe_read(&mut self, la: u64, segment: u8) -> Result<(), Stop> {
+        self.check_address(self.class, la, segment, 1)?;
+        self.translate(self.class, la, false).map(|_| ())
     }
     /// Checks that `len` bytes at `la` could be written now, without writing: for instructions that read first.
     pub fn probe_write(&mut self, la: u64, segment: u8, len: usize) -> Result<(), Stop> {
@@ -183,7 +202,7 @@ impl Cpu {
         }
     }
     fn check_address(&mut self, class: Class, la: u64, segment: u8, len: usize) -> Result<(), Stop> {
-        if class == Class::Checked && len.is_power_of_two() && len <= 8 && la % len as u64 != 0 {
+        if class == Class::Checked && len.is_power_of_two() && len <= 8 && !la.is_multiple_of(len as u64) {
             return self.fault(Fault::ac());
         }
         if self.is_64bit() && !(is_canonical(la) && is_canonical(la.wrapping_add(len as u64 - 1))) {
@@ -206,7 +225,7 @@ impl Cpu {
     }
     #[inline(always)]
     pub(crate) fn slot(&self, byte_offset: u8) -> u64 {
-        debug_assert!(usize::from(byte_offset) / 8 < self.regs.len() && byte_offset % 8 == 0);
+        debug_assert!(usize::from(byte_offset) / 8 < self.regs.len() && byte_offset.is_multiple_of(8));
         // SAFETY: decode only makes slots inside the register array.
         unsafe { *self.regs.as_ptr().byte_add(byte_offset as usize) }
     }
@@ -315,7 +334,7 @@ fn pieces(gpa: u64, len: usize) -> impl Iterator<Item = (u64, u8)> {
             return None;
         }
         let mut size = 8;
-        while at % size != 0 || at + size > end {
+        while !at.is_multiple_of(size) || at + size > end {
             size /= 2;
         }
         let piece = (at, size as u8);

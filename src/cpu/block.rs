@@ -4,11 +4,14 @@
 //! block of its own, tied to both. `ops[0]` is a header (see [`Block::header`]); the last op always leaves the
 //! block. A store to bytes that were decoded kills every block of that page before the next instruction starts.
 //!
-//! The jump cache leads from an instruction pointer to a block without translating. Its entries carry a key of
-//! epoch and mode; the epoch is raised whenever a mapping that code was fetched through may have changed.
+//! The jump cache leads from an instruction pointer to a block without translating. Its entries carry a key of mode
+//! and a number for the mappings in force; a new number is taken whenever a mapping that code was fetched through may
+//! have changed. The upper half of the address space, where kernels live, has its own numbers, which address spaces
+//! share while the upper halves of their top-level tables are equal.
 
 use super::op::Op;
 use super::phys::{PAGE, PhysMemory, page};
+use super::tlb::BANKS;
 use iced_x86::Instruction;
 use std::collections::BTreeMap;
 
@@ -50,20 +53,26 @@ impl Mode {
 
 /// A decoded block.
 pub struct Block {
-    /// Header, instructions, and a last op that leaves.
-    pub ops: Box<[Op]>,
+    /// Header, instructions, and a last op that leaves. Owned; raw because running code reads it and writes its links
+    /// through pointers of its own.
+    ops: *mut [Op],
     /// The decoded instructions that `Slow` functions ask for.
     pub instructions: Box<[Instruction]>,
-    key: u64,
     /// RAM pages the bytes are in; the second for a straddling instruction.
     pub pages: (u32, Option<u32>),
-    next: Option<Box<Block>>,
 }
 
 impl Block {
     /// The header op: `rest` is the number of instructions, `imm` the address of the block itself.
     pub fn header(&self) -> *const Op {
-        self.ops.as_ptr()
+        self.ops.cast_const().cast()
+    }
+}
+
+impl Drop for Block {
+    fn drop(&mut self) {
+        // SAFETY: `ops` came from Box::into_raw and nothing runs a block that is being dropped.
+        drop(unsafe { Box::from_raw(self.ops) });
     }
 }
 
@@ -88,11 +97,21 @@ pub const NO_KEY: u64 = u64::MAX;
 /// The key of an unused entry, which is no fetch key either: where nothing may be looked up, an unused entry
 /// must not match for RIP 0.
 const UNUSED: u64 = u64::MAX - 1;
-const BUCKETS: usize = 1 << 15;
+/// Slots of the block table, a power of two; blocks never fill more than half of it.
+const SLOTS: usize = 1 << 18;
 /// Bytes of a page that one bit of its line mask stands for.
 const LINE: usize = 128;
 /// All blocks are dropped when their ops exceed this many (32 bytes each).
 const MOST_OPS: usize = 1 << 20;
+
+/// A half of the linear address space, by the sign of the address.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Half {
+    /// Where programs live; all of it outside long mode.
+    Lower = 0,
+    /// Where kernels live.
+    Upper = 1,
+}
 
 /// Limits that may differ between two runs without any difference in what the guest sees.
 #[derive(Clone, Copy, Debug)]
@@ -105,19 +124,25 @@ pub struct Geometry {
 
 impl Default for Geometry {
     fn default() -> Geometry {
-        Geometry { block: 48, tlb: 1024 }
+        Geometry { block: 48, tlb: 2048 }
     }
 }
 
 /// All decoded blocks.
 pub struct BlockCache {
-    buckets: Vec<Option<Box<Block>>>,
+    /// Open addressing with linear probing. A key of 0 is an empty slot: no block has it, because bit 63 of keys is set.
+    table: Vec<(u64, Option<Box<Block>>)>,
+    count: usize,
     by_page: BTreeMap<u32, Vec<u64>>,
     lines: Vec<u32>,
     /// The jump cache.
     pub jumps: Vec<Jump>,
-    epoch: u64,
+    /// The last number given to a set of mappings.
+    last_number: u64,
+    /// Numbers of the lower and of the upper half, by TLB bank.
+    numbers: [[u64; 2]; BANKS],
     ops: usize,
+    #[expect(clippy::vec_box, reason = "a killed block may be running: it must not move")]
     dead: Vec<Box<Block>>,
     /// Most instructions in a block.
     pub longest: usize,
@@ -130,11 +155,13 @@ impl BlockCache {
     /// An empty cache for a machine with this many RAM pages.
     pub fn new(pages: usize, longest: usize) -> BlockCache {
         BlockCache {
-            buckets: (0..BUCKETS).map(|_| None).collect(),
+            table: (0..SLOTS).map(|_| (0, None)).collect(),
+            count: 0,
             by_page: BTreeMap::new(),
             lines: vec![0; pages],
             jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), count: 0 }; JUMPS],
-            epoch: 0,
+            last_number: 1,
+            numbers: [[1; 2]; BANKS],
             ops: 0,
             dead: Vec::new(),
             longest,
@@ -145,35 +172,71 @@ impl BlockCache {
     pub fn jump_slot(rip: u64) -> usize {
         ((rip ^ (rip >> 12)) as usize) & (JUMPS - 1)
     }
-    /// The key that jump cache entries of `mode` must carry now.
-    pub fn fetch_key(&self, mode: Mode) -> u64 {
-        self.epoch << 16 | u64::from(mode.0)
+    /// The key that jump cache entries of `mode` must carry now, in the address space of a TLB bank and in one half
+    /// of it.
+    pub fn fetch_key(&self, mode: Mode, bank: usize, half: Half) -> u64 {
+        self.numbers[bank][half as usize] << 16 | u64::from(mode.0)
     }
-    /// Some mapping that code was fetched through may have changed.
+    fn fresh(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+    /// Some mapping that code was fetched through may have changed, in one half of some address space.
+    pub fn half_changed(&mut self, half: Half) {
+        let number = self.fresh();
+        self.numbers.iter_mut().for_each(|n| n[half as usize] = number);
+        // Equal numbers would say that all lower halves are the same.
+        if half == Half::Lower {
+            for bank in 0..BANKS {
+                self.numbers[bank][0] = self.fresh();
+            }
+        }
+    }
+    /// Any mapping that code was fetched through may have changed.
     pub fn mappings_changed(&mut self) {
-        self.epoch += 1;
+        for bank in 0..BANKS {
+            self.numbers[bank] = [self.fresh(), self.fresh()];
+        }
+    }
+    /// A bank is for another address space now, whose upper half is that of another bank, if one is named.
+    pub fn bank_taken(&mut self, bank: usize, upper_like: Option<usize>) {
+        self.numbers[bank][0] = self.fresh();
+        self.numbers[bank][1] = match upper_like {
+            Some(other) => self.numbers[other][1],
+            None => self.fresh(),
+        };
     }
     fn key(gpa: u64, mode: Mode) -> u64 {
-        gpa | u64::from(mode.0) << 48
+        1 << 63 | gpa | u64::from(mode.0) << 44
     }
-    fn bucket(key: u64) -> usize {
-        (key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 49) as usize
+    /// Blocks that are neighbours in memory are neighbours in the table, because they tend to be looked for together.
+    fn slot(key: u64) -> usize {
+        let page = (key / PAGE).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SLOTS.trailing_zeros());
+        (page + key % PAGE / 4) as usize & (SLOTS - 1)
     }
     /// The block that starts at a physical address, if it was decoded before.
     pub fn find(&self, gpa: u64, mode: Mode) -> Option<&Block> {
         let key = Self::key(gpa, mode);
-        let mut at = self.buckets[Self::bucket(key)].as_deref();
-        while let Some(block) = at {
-            if block.key == key {
-                return Some(block);
+        let mut at = Self::slot(key);
+        loop {
+            match &self.table[at] {
+                (0, _) => return None,
+                (k, block) if *k == key => return block.as_deref(),
+                _ => at = (at + 1) & (SLOTS - 1),
             }
-            at = block.next.as_deref();
         }
-        None
     }
     /// Keeps a block. `spans` are the byte ranges it was decoded from: page, first byte, length.
-    pub fn insert(&mut self, gpa: u64, mode: Mode, ops: Vec<Op>, instructions: Vec<Instruction>, spans: &[(u32, usize, usize)], phys: &mut PhysMemory) -> *const Op {
-        if self.ops > MOST_OPS {
+    pub fn insert(
+        &mut self,
+        gpa: u64,
+        mode: Mode,
+        ops: Vec<Op>,
+        instructions: Vec<Instruction>,
+        spans: &[(u32, usize, usize)],
+        phys: &mut PhysMemory,
+    ) -> *const Op {
+        if self.ops > MOST_OPS || self.count >= SLOTS / 2 {
             self.clear(phys);
         }
         let key = Self::key(gpa, mode);
@@ -185,23 +248,31 @@ impl BlockCache {
         }
         self.ops += ops.len();
         let pages = (spans[0].0, spans.get(1).map(|s| s.0));
-        let bucket = Self::bucket(key);
-        let next = self.buckets[bucket].take();
-        let mut block = Box::new(Block { ops: ops.into(), instructions: instructions.into(), key, pages, next });
-        block.ops[0].imm = &raw const *block as u64;
+        let ops: Box<[Op]> = ops.into();
+        let block = Box::new(Block { ops: Box::into_raw(ops), instructions: instructions.into(), pages });
+        // SAFETY: the header op is there, and nothing else refers to it yet.
+        unsafe { (*block.ops.cast::<Op>()).imm = &raw const *block as u64 };
         let header = block.header();
-        self.buckets[bucket] = Some(block);
+        let mut at = Self::slot(key);
+        while self.table[at].0 != 0 && self.table[at].0 != key {
+            at = (at + 1) & (SLOTS - 1);
+        }
+        // The slot of a removed block keeps its key, so that probing goes on behind it.
+        self.count += usize::from(self.table[at].0 == 0);
+        self.table[at] = (key, Some(block));
         header
     }
     fn remove(&mut self, key: u64) {
-        let mut link = &mut self.buckets[Self::bucket(key)];
-        while link.as_ref().is_some_and(|b| b.key != key) {
-            link = &mut link.as_mut().expect("just seen").next;
-        }
-        if let Some(mut block) = link.take() {
-            *link = block.next.take();
-            self.ops -= block.ops.len();
-            self.dead.push(block);
+        let mut at = Self::slot(key);
+        while self.table[at].0 != 0 {
+            if self.table[at].0 == key {
+                if let Some(block) = self.table[at].1.take() {
+                    self.ops -= block.ops.len();
+                    self.dead.push(block);
+                }
+                return;
+            }
+            at = (at + 1) & (SLOTS - 1);
         }
     }
     /// True if a store of `len` bytes at `offset` of a page hits bytes that were decoded (or their neighbours).
@@ -230,6 +301,8 @@ impl BlockCache {
         for index in pages {
             self.kill_page(index as usize, phys);
         }
+        self.table.fill_with(|| (0, None));
+        self.count = 0;
     }
 }
 

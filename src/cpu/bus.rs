@@ -21,7 +21,8 @@ pub trait Bus {
     fn acknowledge_interrupt(&mut self, now: u64) -> Option<u8>;
     /// Takes the waiting non-maskable interrupt, if there is one.
     fn take_nmi(&mut self) -> bool;
-    /// True when the machine wants the CPU to stop after this instruction (power-off, reset, debug exit).
+    /// True when the machine wants the CPU to stop after this instruction: the run has ended (power-off, reset, debug
+    /// exit), or the next timer event is no longer the one that the run's limit was made for.
     fn stop_requested(&self) -> bool;
     /// Virtual nanoseconds since power-on: instructions retired plus the time the CPU spent halted.
     fn clock_ns(&self, now: u64) -> u64;

@@ -29,7 +29,8 @@ impl Cpu {
         }
         let base = if self.is_64bit() { 0 } else { self.state.seg[seg::CS].base };
         let la = base.wrapping_add(self.rip);
-        let hits: u64 = self.breakpoints().filter(|&(_, kind, at, _)| kind == EXECUTE && at == la).map(|(n, ..)| 1 << n).sum();
+        let hits: u64 =
+            self.breakpoints().filter(|&(_, kind, at, _)| kind == EXECUTE && at == la).map(|(n, ..)| 1 << n).sum();
         self.state.debug_pending |= hits;
         hits != 0
     }
@@ -43,7 +44,9 @@ impl Cpu {
             return 0;
         }
         self.breakpoints()
-            .filter(|&(_, kind, at, size)| kind != EXECUTE && (is_write || kind != WRITE) && la < at + size && at < la + len)
+            .filter(|&(_, kind, at, size)| {
+                kind != EXECUTE && (is_write || kind != WRITE) && la < at + size && at < la + len
+            })
             .map(|(n, ..)| 1 << n)
             .sum()
     }

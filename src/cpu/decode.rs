@@ -29,7 +29,14 @@ const OPTIONS: u32 = DecoderOptions::NO_MPFX_0FBC | DecoderOptions::NO_MPFX_0FBD
 /// Decodes up to `limit` instructions. `None` if the first one needs more bytes than there are.
 pub fn block(bytes: &[u8], mode: Mode, limit: usize) -> Option<Built> {
     let mut decoder = Decoder::with_ip(mode.bits(), bytes, 0, OPTIONS);
-    let mut b = Builder { mode, ops: vec![header()], instructions: Vec::new() };
+    let mut b = Builder {
+        mode,
+        comparison: None,
+        candidate: None,
+        condition: None,
+        ops: vec![header()],
+        instructions: Vec::new(),
+    };
     let mut count = 0;
     let mut end = 0;
     let mut is_closed = false;
@@ -49,7 +56,9 @@ pub fn block(bytes: &[u8], mode: Mode, limit: usize) -> Option<Built> {
         end += insn.len().max(1);
         count += 1;
     }
-    if !is_closed {
+    if is_closed {
+        b.close();
+    } else {
         let mut last = plain(exec::fall_through);
         last.imm = end as u64;
         b.ops.push(last);
@@ -91,6 +100,12 @@ fn header() -> Op {
 
 struct Builder {
     mode: Mode,
+    /// The instruction before the last, if it is a CMP or TEST in 64-bit mode: is it TEST, its width, its form.
+    comparison: Option<(bool, usize, Form)>,
+    /// The last instruction, if it is one.
+    candidate: Option<(bool, usize, Form)>,
+    /// The condition of the last instruction, if it is a Jcc.
+    condition: Option<u8>,
     ops: Vec<Op>,
     instructions: Vec<Instruction>,
 }
@@ -102,10 +117,26 @@ impl Builder {
         op.offset = offset as u8;
         op.len = insn.len() as u8;
         self.operands(&mut op, insn, offset);
-        let choice = if is_in_model(insn) { self.choose(&mut op, insn, offset) } else { self.raise(&mut op, insn, undefined) };
+        let choice =
+            if is_in_model(insn) { self.choose(&mut op, insn, offset) } else { self.raise(&mut op, insn, undefined) };
         op.handler = choice.handler;
+        self.comparison = self.candidate;
+        let is_comparison = matches!(insn.mnemonic(), Mnemonic::Cmp | Mnemonic::Test) && self.mode.bits() == 64;
+        self.candidate =
+            is_comparison.then(|| (insn.mnemonic() == Mnemonic::Test, operand_bytes(insn), self.form(&op, insn)));
+        self.condition = insn.is_jcc_short_or_near().then(|| insn.condition_code() as u8 - 1);
         self.ops.push(op);
         choice.is_last
+    }
+    /// Gives a branch at the end its slot for links, and joins a comparison before it.
+    fn close(&mut self) {
+        let count = self.ops.len();
+        self.ops.push(exec::unused_links());
+        if let (Some((is_test, bytes, form)), Some(cc)) = (self.comparison, self.condition)
+            && let Some(handler) = branch::select_fused(is_test, bytes, form, cc)
+        {
+            self.ops[count - 2].handler = handler;
+        }
     }
     /// More than 15 bytes.
     fn too_long(&mut self, offset: usize) -> bool {
@@ -158,8 +189,7 @@ impl Builder {
     }
 
     fn memory(&self, op: &mut Op, insn: &Instruction, _offset: usize) {
-        let segment = insn.memory_segment();
-        op.seg = segment_index(segment);
+        op.seg = self.segment(insn);
         let zero = gpr::ZERO as u8 * 8;
         let base = insn.memory_base();
         let address = |r: Register| if r == Register::None { zero } else { register_slot(r) };
@@ -171,6 +201,19 @@ impl Builder {
         }
         op.index = address(insn.memory_index());
         op.scale = insn.memory_index_scale().trailing_zeros() as u8;
+    }
+
+    /// The segment of the memory operand. In 64-bit mode overrides other than FS and GS are ignored, so that they do not
+    /// even change the vector of a canonical fault (SDM vol. 1, 3.3.7.1).
+    fn segment(&self, insn: &Instruction) -> u8 {
+        let segment = segment_index(insn.memory_segment());
+        if self.mode.bits() != 64 || segment >= seg::FS as u8 {
+            return segment;
+        }
+        match insn.memory_base() {
+            Register::RSP | Register::RBP | Register::ESP | Register::EBP => seg::SS as u8,
+            _ => seg::DS as u8,
+        }
     }
 
     /// How the memory operand is addressed, if there is one.
@@ -258,8 +301,10 @@ impl Builder {
         if matches!(insn.mnemonic(), Mnemonic::Crc32 | Mnemonic::Movnti) {
             return None;
         }
-        let touches_mmx = (0..insn.op_count()).any(|i| insn.op_register(i).is_mm()) || insn.mnemonic() == Mnemonic::Emms;
-        let touches_xmm = (0..insn.op_count()).any(|i| insn.op_register(i).is_xmm()) || matches!(insn.mnemonic(), Mnemonic::Ldmxcsr | Mnemonic::Stmxcsr);
+        let touches_mmx =
+            (0..insn.op_count()).any(|i| insn.op_register(i).is_mm()) || insn.mnemonic() == Mnemonic::Emms;
+        let touches_xmm = (0..insn.op_count()).any(|i| insn.op_register(i).is_xmm())
+            || matches!(insn.mnemonic(), Mnemonic::Ldmxcsr | Mnemonic::Stmxcsr);
         if touches_mmx && self.mode.has(Mode::EMULATE) || touches_xmm && self.mode.has(Mode::SSE_OFF) {
             return Some(undefined);
         }
@@ -277,6 +322,7 @@ impl Builder {
             Code::Popad => stack::popa::<u32>,
             Code::Cmpxchg8b_m64 => cmpxchg8b,
             Code::Cmpxchg16b_m128 => cmpxchg16b,
+            Code::Clflush_m8 => clflush,
             _ => return None,
         })
     }
@@ -338,8 +384,23 @@ impl Builder {
                 data::direction
             }
             M::Xlatb => data::xlat,
-            M::Nop | M::Reservednop | M::Pause | M::Endbr64 | M::Endbr32 | M::Lfence | M::Mfence | M::Sfence | M::Rdsspd | M::Rdsspq => data::nop,
-            M::Prefetchnta | M::Prefetcht0 | M::Prefetcht1 | M::Prefetcht2 | M::Prefetchw | M::Prefetch | M::Prefetchwt1 | M::Clflush => data::nop,
+            M::Nop
+            | M::Reservednop
+            | M::Pause
+            | M::Endbr64
+            | M::Endbr32
+            | M::Lfence
+            | M::Mfence
+            | M::Sfence
+            | M::Rdsspd
+            | M::Rdsspq => data::nop,
+            M::Prefetchnta
+            | M::Prefetcht0
+            | M::Prefetcht1
+            | M::Prefetcht2
+            | M::Prefetchw
+            | M::Prefetch
+            | M::Prefetchwt1 => data::nop,
             M::Shl | M::Sal => self.shift::<shift::Shl>(op, insn, bytes, memory),
             M::Shr => self.shift::<shift::Shr>(op, insn, bytes, memory),
             M::Sar => self.shift::<shift::Sar>(op, insn, bytes, memory),
@@ -354,7 +415,9 @@ impl Builder {
                 shift::select_double(insn.mnemonic() == M::Shld, bytes, memory, by_cl)
             }
             M::Mul => self.one_source(op, insn, memory, |m| muldiv::select_multiply(false, bytes, m)),
-            M::Imul if insn.op_count() == 1 => self.one_source(op, insn, memory, |m| muldiv::select_multiply(true, bytes, m)),
+            M::Imul if insn.op_count() == 1 => {
+                self.one_source(op, insn, memory, |m| muldiv::select_multiply(true, bytes, m))
+            }
             M::Imul => {
                 if insn.op_kind(1) == OpKind::Register {
                     op.src = register_slot(insn.op_register(1));
@@ -432,14 +495,26 @@ impl Builder {
         op.src = register_slot(insn.op_register(i));
     }
 
-    fn one_source(&self, op: &mut Op, insn: &Instruction, memory: Option<Addressing>, select: impl Fn(Option<Addressing>) -> Handler) -> Handler {
+    fn one_source(
+        &self,
+        op: &mut Op,
+        insn: &Instruction,
+        memory: Option<Addressing>,
+        select: impl Fn(Option<Addressing>) -> Handler,
+    ) -> Handler {
         if memory.is_none() {
             op.src = register_slot(insn.op_register(0));
         }
         select(memory)
     }
 
-    fn shift<O: shift::Shift>(&self, op: &mut Op, insn: &Instruction, bytes: usize, memory: Option<Addressing>) -> Handler {
+    fn shift<O: shift::Shift>(
+        &self,
+        op: &mut Op,
+        insn: &Instruction,
+        bytes: usize,
+        memory: Option<Addressing>,
+    ) -> Handler {
         let by_cl = insn.op_kind(1) == OpKind::Register;
         op.aux = if by_cl { 0 } else { insn.immediate(1) as u8 };
         shift::select::<O>(bytes, memory, by_cl)
@@ -496,7 +571,7 @@ impl Builder {
         }
         let repeated = insn.has_rep_prefix() || insn.has_repne_prefix();
         op.aux = if insn.has_repne_prefix() { 2 } else { 1 };
-        op.seg = segment_index(insn.memory_segment());
+        op.seg = self.segment(insn);
         op.address_bytes = string_address_bytes(insn);
         Some(match insn.mnemonic() {
             M::Movsb => string::select::<string::Movs>(1, repeated),
@@ -529,6 +604,11 @@ fn undefined(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<(), Stop> {
     cpu.fault(Fault::ud())
 }
 
+/// Nothing to flush, but the address is checked like a byte load's (SDM vol. 2, CLFLUSH).
+fn clflush(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
+    let la = cpu.operand_address(op, 1, false)?;
+    cpu.probe_read(la, op.seg)
+}
 fn cmpxchg8b(cpu: &mut Cpu, op: &Op, _: &Instruction) -> Result<(), Stop> {
     let la = cpu.operand_address(op, 8, true)?;
     cpu.probe_write(la, op.seg, 8)?;
@@ -593,7 +673,10 @@ fn absolute(bytes: usize, is_store: bool) -> Handler {
 
 const CMOV: [Mnemonic; 16] = {
     use Mnemonic::*;
-    [Cmovo, Cmovno, Cmovb, Cmovae, Cmove, Cmovne, Cmovbe, Cmova, Cmovs, Cmovns, Cmovp, Cmovnp, Cmovl, Cmovge, Cmovle, Cmovg]
+    [
+        Cmovo, Cmovno, Cmovb, Cmovae, Cmove, Cmovne, Cmovbe, Cmova, Cmovs, Cmovns, Cmovp, Cmovnp, Cmovl, Cmovge,
+        Cmovle, Cmovg,
+    ]
 };
 const SET: [Mnemonic; 16] = {
     use Mnemonic::*;
@@ -607,7 +690,15 @@ fn is_immediate(kind: OpKind) -> bool {
     use OpKind::*;
     matches!(
         kind,
-        Immediate8 | Immediate8_2nd | Immediate16 | Immediate32 | Immediate64 | Immediate8to16 | Immediate8to32 | Immediate8to64 | Immediate32to64
+        Immediate8
+            | Immediate8_2nd
+            | Immediate16
+            | Immediate32
+            | Immediate64
+            | Immediate8to16
+            | Immediate8to32
+            | Immediate8to64
+            | Immediate32to64
     )
 }
 
@@ -691,9 +782,11 @@ fn string_address_bytes(insn: &Instruction) -> u8 {
 fn counter_bytes(code: Code) -> u8 {
     use Code::*;
     match code {
-        Loopne_rel8_16_CX | Loopne_rel8_32_CX | Loope_rel8_16_CX | Loope_rel8_32_CX | Loop_rel8_16_CX | Loop_rel8_32_CX | Jcxz_rel8_16 | Jcxz_rel8_32 => 2,
-        Loopne_rel8_16_ECX | Loopne_rel8_32_ECX | Loopne_rel8_64_ECX | Loope_rel8_16_ECX | Loope_rel8_32_ECX | Loope_rel8_64_ECX
-        | Loop_rel8_16_ECX | Loop_rel8_32_ECX | Loop_rel8_64_ECX | Jecxz_rel8_16 | Jecxz_rel8_32 | Jecxz_rel8_64 => 4,
+        Loopne_rel8_16_CX | Loopne_rel8_32_CX | Loope_rel8_16_CX | Loope_rel8_32_CX | Loop_rel8_16_CX
+        | Loop_rel8_32_CX | Jcxz_rel8_16 | Jcxz_rel8_32 => 2,
+        Loopne_rel8_16_ECX | Loopne_rel8_32_ECX | Loopne_rel8_64_ECX | Loope_rel8_16_ECX | Loope_rel8_32_ECX
+        | Loope_rel8_64_ECX | Loop_rel8_16_ECX | Loop_rel8_32_ECX | Loop_rel8_64_ECX | Jecxz_rel8_16
+        | Jecxz_rel8_32 | Jecxz_rel8_64 => 4,
         _ => 8,
     }
 }
@@ -701,7 +794,8 @@ fn counter_bytes(code: Code) -> u8 {
 /// True for the x87 unit's instructions, FWAIT among them.
 pub(super) fn is_x87(insn: &Instruction) -> bool {
     use CpuidFeature::{FPU, FPU287, FPU387};
-    insn.mnemonic() == Mnemonic::Fisttp || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
+    matches!(insn.mnemonic(), Mnemonic::Fisttp | Mnemonic::Wait)
+        || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
 }
 
 /// The instruction set extensions of the model, `reenact-x86-64-v2`.
@@ -713,9 +807,46 @@ fn is_in_model(insn: &Instruction) -> bool {
     insn.cpuid_features().iter().all(|f| {
         matches!(
             f,
-            INTEL8086 | INTEL8086_ONLY | INTEL186 | INTEL286 | INTEL386 | INTEL486 | X64 | CMOV | CX8 | CMPXCHG16B | FPU | FPU287 | FPU387 | MMX | SSE | SSE2 | SSE3
-                | SSSE3 | SSE4_1 | SSE4_2 | POPCNT | FXSR | TSC | RDTSCP | RDPMC | MSR | SEP | SYSCALL | SMAP | FSGSBASE | PAUSE | MULTIBYTENOP | CLFSH
-                | CET_IBT | CET_SS | PREFETCHW | PREFETCHWT1 | CPUID | SMM | UDBG
+            INTEL8086
+                | INTEL8086_ONLY
+                | INTEL186
+                | INTEL286
+                | INTEL386
+                | INTEL486
+                | X64
+                | CMOV
+                | CX8
+                | CMPXCHG16B
+                | FPU
+                | FPU287
+                | FPU387
+                | MMX
+                | SSE
+                | SSE2
+                | SSE3
+                | SSSE3
+                | SSE4_1
+                | SSE4_2
+                | POPCNT
+                | FXSR
+                | TSC
+                | RDTSCP
+                | RDPMC
+                | MSR
+                | SEP
+                | SYSCALL
+                | SMAP
+                | FSGSBASE
+                | PAUSE
+                | MULTIBYTENOP
+                | CLFSH
+                | CET_IBT
+                | CET_SS
+                | PREFETCHW
+                | PREFETCHWT1
+                | CPUID
+                | SMM
+                | UDBG
         )
     }) && !matches!(insn.mnemonic(), Mnemonic::Rsm)
 }

@@ -35,18 +35,10 @@ pub mod vector {
 
 impl Fault {
     const fn plain(vector: u8) -> Fault {
-        Fault {
-            vector,
-            code: None,
-            address: None,
-        }
+        Fault { vector, code: None, address: None }
     }
     const fn coded(vector: u8, code: u32) -> Fault {
-        Fault {
-            vector,
-            code: Some(code),
-            address: None,
-        }
+        Fault { vector, code: Some(code), address: None }
     }
     /// #DE, divide error.
     pub const fn de() -> Fault {
@@ -94,11 +86,7 @@ impl Fault {
     }
     /// #PF at a linear address.
     pub const fn pf(address: u64, code: u32) -> Fault {
-        Fault {
-            vector: vector::PF,
-            code: Some(code),
-            address: Some(address),
-        }
+        Fault { vector: vector::PF, code: Some(code), address: Some(address) }
     }
 }
 

@@ -5,21 +5,21 @@
 
 pub mod access;
 pub mod block;
+pub mod bus;
 pub mod debug;
 pub mod decode;
 pub mod exec;
-pub mod bus;
 pub mod fault;
 pub mod flags;
 pub mod op;
 pub mod paging;
 pub mod phys;
 pub mod run;
-pub mod state;
-pub mod tlb;
-pub mod system;
 pub mod simd;
 pub mod softfloat;
+pub mod state;
+pub mod system;
+pub mod tlb;
 pub mod word;
 pub mod x87;
 

@@ -1,7 +1,6 @@
 //! One decoded guest instruction, ready to run: 32 bytes, a handler and its operands.
 
 use super::Cpu;
-use super::block::Block;
 use super::fault::Stop;
 use iced_x86::Instruction;
 
@@ -64,12 +63,4 @@ impl Op {
         // SAFETY: the caller says that another op follows.
         unsafe { this.add(1) }
     }
-}
-
-/// Why a block is never empty and its last op never runs off: see [`Block`].
-pub type Ops = Box<[Op]>;
-
-#[allow(unused)]
-fn block_owns_ops(b: &Block) -> &Ops {
-    &b.ops
 }

@@ -7,10 +7,11 @@
 //! when, the whole walk succeeds and the access is allowed.
 
 use super::Cpu;
+use super::block::Half;
 use super::fault::{Fault, Stop};
 use super::phys::{PAGE, RamPage, page};
 use super::state::cr;
-use super::tlb::{Allow, Class};
+use super::tlb::{Allow, BANKS, Class, NO_ROOT};
 
 const PRESENT: u64 = 1;
 const WRITABLE: u64 = 1 << 1;
@@ -114,7 +115,7 @@ impl Cpu {
         let entry = *self.tlb.entry(class, la);
         if (if is_write { entry.write } else { entry.read }) == tag {
             let index = self.tlb.page_index(class, la);
-            return Ok(self.phys.page_address(index) | la % PAGE);
+            return Ok(self.phys.page_address(index) | (la % PAGE));
         }
         self.translate_slow(class, la, if is_write { Access::Write } else { Access::Read })
     }
@@ -126,7 +127,7 @@ impl Cpu {
         let entry = *self.tlb.entry(class, la);
         if entry.fetch == la & !(PAGE - 1) {
             let index = self.tlb.page_index(class, la);
-            return Ok(self.phys.page_address(index) | la % PAGE);
+            return Ok(self.phys.page_address(index) | (la % PAGE));
         }
         self.translate_slow(class, la, Access::Fetch)
     }
@@ -176,6 +177,9 @@ impl Cpu {
         let attrs = self.phys.attrs[ram.index];
         write &= attrs & page::DIRTY != 0 && attrs & (page::CODE | page::TABLE) == 0;
         let is_watched = self.is_page_watched(la);
+        if write {
+            self.phys.attrs[ram.index] |= page::GRANTED;
+        }
         let allow = Allow { read: allow.read && !is_watched, write: write && !is_watched, fetch: allow.fetch };
         self.tlb.fill(class, la, ram.index, ram.host, allow);
     }
@@ -331,13 +335,22 @@ impl Cpu {
         }
     }
 
+    /// Takes write permission to a page away from every TLB entry.
+    pub(crate) fn withhold_writes(&mut self, index: usize) {
+        // Most pages were never written since the last Digest, so that no entry has to be looked for.
+        if self.phys.attrs[index] & page::GRANTED != 0 {
+            self.phys.attrs[index] &= !page::GRANTED;
+            self.tlb.withhold_writes(index);
+        }
+    }
+
     fn note_table(&mut self, index: usize, at: u64) {
         let generation = self.tables.generation;
         let u = &mut self.tables.uses[index];
         if self.phys.attrs[index] & page::TABLE == 0 {
             self.phys.attrs[index] |= page::TABLE;
             *u = TableUse { at, generation, stores: 0, is_shared: false };
-            self.tlb.withhold_writes(index);
+            self.withhold_writes(index);
             return;
         }
         if u.generation != generation {
@@ -405,10 +418,15 @@ impl Cpu {
                 let bits = 64 / per_word as u32;
                 let take = |v: u64| v >> (part as u32 * bits) & (u64::MAX >> (64 - bits));
                 let (old, new) = (take(*old), take(*new));
+                let number = ((offset / 8 + i) * per_word + part) as u64;
+                if old != new && u.at & 7 == 4 && number >= 256 {
+                    // The upper halves of address spaces may no longer be equal.
+                    self.blocks.half_changed(Half::Upper);
+                    self.update_mode();
+                }
                 if old == new || old & PRESENT == 0 {
                     continue;
                 }
-                let number = ((offset / 8 + i) * per_word + part) as u64;
                 self.forget_entry(u, number, per_word == 2);
             }
         }
@@ -428,14 +446,37 @@ impl Cpu {
         }
         let fetched = if level == 1 { self.tlb.forget(from) } else { self.tlb.forget_range(from, 1 << shift) };
         if fetched {
-            self.blocks.mappings_changed();
+            self.blocks.half_changed(if (from as i64) < 0 { Half::Upper } else { Half::Lower });
             self.update_mode();
         }
     }
 
+    /// CR3 has changed. With four-level paging the translations of other address spaces are kept: they are taken back
+    /// when their tables change, as those of this one are.
+    pub(crate) fn switch_tables(&mut self) {
+        if self.paging() != Paging::FourLevel {
+            return self.flush_translations();
+        }
+        if self.tlb.switch(self.state.cr3 & FRAME) {
+            let bank = self.tlb.bank();
+            let alike = (0..BANKS).find(|&b| b != bank && self.tlb.root(b) != NO_ROOT && self.has_upper_half_of(b));
+            self.blocks.bank_taken(bank, alike);
+        }
+        self.update_mode();
+    }
+
+    /// The upper half of the current top-level table maps what that of another bank's does: its entries are equal but
+    /// for the accessed bit.
+    fn has_upper_half_of(&self, bank: usize) -> bool {
+        let table = |root: u64| self.phys.page(root).map(|p| &self.phys.page_bytes(p.index)[PAGE as usize / 2..]);
+        let (Some(a), Some(b)) = (table(self.state.cr3 & FRAME), table(self.tlb.root(bank))) else { return false };
+        let entry = |c: &[u8]| u64::from_le_bytes(c.try_into().expect("eight bytes")) & !ACCESSED;
+        a.chunks_exact(8).zip(b.chunks_exact(8)).all(|(x, y)| entry(x) == entry(y))
+    }
+
     /// Forgets every cached translation.
     pub(crate) fn flush_translations(&mut self) {
-        self.tlb.flush();
+        self.tlb.flush(self.state.cr3 & FRAME);
         self.tables.generation = self.tables.generation.checked_add(1).unwrap_or_else(|| {
             self.tables.uses.fill(TableUse::default());
             1

@@ -19,6 +19,8 @@ pub mod page {
     pub const CODE: u8 = 2;
     /// Holds paging-structure entries that a cached translation was made from.
     pub const TABLE: u8 = 4;
+    /// Some TLB entry may let writes to it through.
+    pub const GRANTED: u8 = 8;
 }
 
 /// A RAM page: its number in [`PhysMemory`] and where its bytes are.
@@ -109,7 +111,7 @@ impl PhysMemory {
     pub(super) fn take_dirty(&mut self) -> Vec<u32> {
         let mut list = std::mem::take(&mut self.dirty);
         for &i in &list {
-            self.attrs[i as usize] &= !page::DIRTY;
+            self.attrs[i as usize] &= !(page::DIRTY | page::GRANTED);
         }
         list.sort_unstable();
         list

@@ -1,7 +1,7 @@
 //! The run loop: finds or decodes the next block, lets it run, and delivers what interrupted it.
 
 use super::Cpu;
-use super::block::{Block, BlockCache, Geometry, Mode, NO_KEY};
+use super::block::{Block, BlockCache, Geometry, Half, Mode, NO_KEY};
 use super::bus::Bus;
 use super::decode;
 use super::fault::{Fault, Pending, Stop};
@@ -202,6 +202,7 @@ impl Cpu {
         let rip = self.rip;
         let slot = BlockCache::jump_slot(rip);
         if !mode.has(Mode::ALONE) {
+            self.fetch_key = self.current_key(mode, rip);
             let jump = self.blocks.jumps[slot];
             if jump.rip == rip && jump.key == self.fetch_key {
                 return Ok(jump.header);
@@ -215,12 +216,16 @@ impl Cpu {
                 let built = self.build(mode)?;
                 for &(index, _, _) in &built.spans {
                     if self.phys.attrs[index as usize] & page::CODE == 0 {
-                        self.tlb.withhold_writes(index as usize);
+                        self.withhold_writes(index as usize);
                     }
                 }
                 self.blocks.insert(gpa, mode, built.ops, built.instructions, &built.spans, &mut self.phys)
             }
         };
+        // Making room for a block may have killed others, and that changes the key.
+        if !mode.has(Mode::ALONE) {
+            self.fetch_key = self.current_key(mode, rip);
+        }
         // SAFETY: the header belongs to a live block.
         let count = u64::from(unsafe { (*header).rest });
         if self.fetch_key != NO_KEY && !mode.has(Mode::ALONE) {
@@ -322,10 +327,25 @@ impl Cpu {
         self.tlb_base = self.tlb.base(self.class);
         self.tlb_mask = self.tlb.mask();
         self.rip_width = if self.is_64bit() { u64::MAX } else { 0xffff_ffff };
-        let mode = self.mode();
+        // The run loop finds the key anew before the next block.
+        self.fetch_key = NO_KEY;
+    }
+
+    /// What jump cache entries must carry for code at `rip`.
+    fn current_key(&self, mode: Mode, rip: u64) -> u64 {
         // The jump cache goes by RIP alone, so it serves only where RIP is the linear address.
-        let direct = self.is_64bit() || self.state.seg[seg::CS].is_flat();
-        self.fetch_key = if direct && self.in_flight == 0 { self.blocks.fetch_key(mode) } else { NO_KEY };
+        if !self.is_64bit() && !self.state.seg[seg::CS].is_flat() {
+            return NO_KEY;
+        }
+        // Supervisor code in the upper half is the same in many address spaces. Code that goes from one half to the
+        // other finds no entry with its key there, and comes by here.
+        let half = match ((rip as i64) < 0, mode.has(Mode::USER)) {
+            (false, _) => Half::Lower,
+            (true, false) => Half::Upper,
+            // Only the vsyscall page of old programs.
+            (true, true) => return NO_KEY,
+        };
+        self.blocks.fetch_key(mode, self.tlb.bank(), half)
     }
 
     /// The mode that blocks are decoded for now.

@@ -46,12 +46,25 @@ impl Entry {
     }
 }
 
-/// The entries of all classes.
+/// Address spaces whose entries are kept side by side.
+pub const BANKS: usize = 4;
+/// Sets of entries in a bank, one for each [`Class`]. The last stays empty.
+const CLASSES: usize = 4;
+/// The tag of a bank that no address space uses.
+pub const NO_ROOT: u64 = u64::MAX;
+
+/// The entries of all classes, for the last few address spaces.
+///
+/// Entries stay when another address space is switched to: because changes of page tables in memory take back what
+/// was derived from them, in every bank, they are still right when it comes back.
 pub struct Tlb {
     entries: Vec<Entry>,
     /// Guest-physical page index of each entry.
     pages: Vec<u32>,
     per_class: usize,
+    /// Which page table root each bank is for.
+    roots: [u64; BANKS],
+    bank: usize,
 }
 
 // SAFETY: the pointers are into the RAM of the machine that owns this TLB.
@@ -61,19 +74,45 @@ impl Tlb {
     /// `per_class` entries a class: a power of two, at least 2.
     pub fn new(per_class: usize) -> Tlb {
         assert!(per_class.is_power_of_two() && per_class >= 2);
-        let entries = (0..per_class * 4).map(|i| Entry::empty(none(i, per_class))).collect();
-        Tlb { entries, pages: vec![0; per_class * 4], per_class }
+        let slots = per_class * CLASSES * BANKS;
+        let entries = (0..slots).map(|i| Entry::empty(none(i, per_class))).collect();
+        Tlb { entries, pages: vec![0; slots], per_class, roots: [NO_ROOT; BANKS], bank: 0 }
     }
     /// First entry of a class, for the fast path.
     pub fn base(&mut self, class: Class) -> *mut Entry {
-        self.entries[class as usize * self.per_class..].as_mut_ptr()
+        let first = self.first(class);
+        self.entries[first..].as_mut_ptr()
     }
     /// `index = (address >> 12) & mask`.
     pub fn mask(&self) -> u64 {
         self.per_class as u64 - 1
     }
+    /// Which bank is in use.
+    pub fn bank(&self) -> usize {
+        self.bank
+    }
+    /// The page table root that a bank is for, or [`NO_ROOT`].
+    pub fn root(&self, bank: usize) -> u64 {
+        self.roots[bank]
+    }
+    /// Uses the bank of the page tables at `root`; true if it was not there before.
+    pub fn switch(&mut self, root: u64) -> bool {
+        if let Some(bank) = self.roots.iter().position(|&r| r == root) {
+            self.bank = bank;
+            return false;
+        }
+        self.bank = (self.bank + 1) % BANKS;
+        if std::mem::replace(&mut self.roots[self.bank], root) != NO_ROOT {
+            let first = self.first(Class::User);
+            self.clear(first, self.per_class * CLASSES);
+        }
+        true
+    }
+    fn first(&self, class: Class) -> usize {
+        (self.bank * CLASSES + class as usize) * self.per_class
+    }
     fn slot(&self, class: Class, la: u64) -> usize {
-        class as usize * self.per_class + ((la / PAGE) as usize & (self.per_class - 1))
+        self.first(class) + ((la / PAGE) as usize & (self.per_class - 1))
     }
     /// The entry that `la` maps to.
     #[inline]
@@ -92,18 +131,30 @@ impl Tlb {
     pub fn page_index(&self, class: Class, la: u64) -> usize {
         self.pages[self.slot(class, la)] as usize
     }
-    /// Forgets everything.
-    pub fn flush(&mut self) {
-        for (i, e) in self.entries.iter_mut().enumerate() {
-            *e = Entry::empty(none(i, self.per_class));
+    /// Forgets everything; the bank in use is that of `root` from now on.
+    pub fn flush(&mut self, root: u64) {
+        for bank in (0..BANKS).filter(|&b| self.roots[b] != NO_ROOT || b == self.bank) {
+            self.entries[bank * CLASSES * self.per_class..]
+                .iter_mut()
+                .take(self.per_class * CLASSES)
+                .enumerate()
+                .for_each(|(i, e)| *e = Entry::empty(none(i, self.per_class)));
+        }
+        self.roots = [NO_ROOT; BANKS];
+        self.roots[self.bank] = root;
+    }
+    fn clear(&mut self, first: usize, len: usize) {
+        for (slot, e) in self.entries.iter_mut().enumerate().skip(first).take(len) {
+            *e = Entry::empty(none(slot, self.per_class));
         }
     }
-    /// Forgets one page; true if code could be fetched through it.
+    /// Forgets one page in every bank; true if code could be fetched through it.
     pub fn forget(&mut self, la: u64) -> bool {
         let page = la & !(PAGE - 1);
+        let index = (la / PAGE) as usize & (self.per_class - 1);
         let mut fetched = false;
-        for class in [Class::User, Class::Supervisor, Class::SupervisorAc] {
-            let slot = self.slot(class, la);
+        for set in 0..CLASSES * BANKS {
+            let slot = set * self.per_class + index;
             let e = &mut self.entries[slot];
             fetched |= e.fetch == page;
             if e.read == page || e.write == page || e.fetch == page {
@@ -112,7 +163,7 @@ impl Tlb {
         }
         fetched
     }
-    /// Forgets `len` bytes of linear addresses from `from`; true if code could be fetched through one of them.
+    /// Forgets `len` bytes of linear addresses from `from` in every bank; true if code could be fetched through one.
     pub fn forget_range(&mut self, from: u64, len: u64) -> bool {
         let mut fetched = false;
         for (slot, e) in self.entries.iter_mut().enumerate() {
@@ -127,9 +178,9 @@ impl Tlb {
     }
     /// Takes write permission to one page of RAM away, under whatever address it is mapped.
     pub fn withhold_writes(&mut self, page_index: usize) {
-        for (slot, (e, &p)) in self.entries.iter_mut().zip(&self.pages).enumerate() {
+        for (slot, &p) in self.pages.iter().enumerate() {
             if p as usize == page_index {
-                e.write = none(slot, self.per_class);
+                self.entries[slot].write = none(slot, self.per_class);
             }
         }
     }

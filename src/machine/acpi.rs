@@ -5,9 +5,7 @@
 //! is always in ACPI mode, so PM1 control reads with SCI_EN set), HPET, PCI, GPE blocks, sleep states other than S5.
 //! Section numbers are those of ACPI 6.5.
 
-use acpi_tables::aml::{
-    Device, EISAName, IO, Interrupt, Name, Package, Path, ResourceTemplate, Scope,
-};
+use acpi_tables::aml::{Device, EISAName, IO, Interrupt, Name, Package, Path, ResourceTemplate, Scope};
 use acpi_tables::facs::FACS;
 use acpi_tables::fadt::{FADTBuilder, Flags};
 use acpi_tables::gas::{AccessSize, AddressSpace, GAS};
@@ -56,9 +54,7 @@ const HEADER_LEN: u32 = 36;
 
 /// All tables as one block of bytes for [`BASE`], the RSDP first.
 pub fn tables() -> Vec<u8> {
-    let mut block = Block {
-        bytes: vec![0; Rsdp::len()],
-    };
+    let mut block = Block { bytes: vec![0; Rsdp::len()] };
     let facs = block.put(&FACS::new(), 64);
     let dsdt = block.put(&dsdt(), 16);
     let mut xsdt = XSDT::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION);
@@ -80,8 +76,7 @@ struct Block {
 impl Block {
     /// Appends a table at a multiple of `align` and returns its guest-physical address.
     fn put(&mut self, table: &dyn Aml, align: usize) -> u64 {
-        self.bytes
-            .resize(self.bytes.len().next_multiple_of(align), 0);
+        self.bytes.resize(self.bytes.len().next_multiple_of(align), 0);
         let address = BASE + self.bytes.len() as u64;
         table.to_aml_bytes(&mut self.bytes);
         address
@@ -97,23 +92,12 @@ fn fadt(facs: u64, dsdt: u64) -> impl Aml {
     const NO_C3: u16 = 1001;
     /// CMOS index of the century.
     const CENTURY: u8 = 0x32;
-    let port = |port: u16, bits, access| {
-        GAS::new(AddressSpace::SystemIo, bits, 0, access, u64::from(port))
-    };
+    let port = |port: u16, bits, access| GAS::new(AddressSpace::SystemIo, bits, 0, access, u64::from(port));
     // Flags: WBINVD works, HLT works (C1), no fixed power or sleep button, no fixed RTC wake, 32-bit PM timer, reset
     // register present.
-    let flags = [
-        Flags::Wbinvd,
-        Flags::ProcC1,
-        Flags::PwrButton,
-        Flags::SlpButton,
-        Flags::FixRtc,
-    ];
-    let flags = flags
-        .into_iter()
-        .chain([Flags::TmrValExt, Flags::ResetRegSup]);
-    let mut fadt =
-        FADTBuilder::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION).firmware_ctrl_32(facs as u32);
+    let flags = [Flags::Wbinvd, Flags::ProcC1, Flags::PwrButton, Flags::SlpButton, Flags::FixRtc];
+    let flags = flags.into_iter().chain([Flags::TmrValExt, Flags::ResetRegSup]);
+    let mut fadt = FADTBuilder::new(OEM_ID, OEM_TABLE_ID, OEM_REVISION).firmware_ctrl_32(facs as u32);
     fadt = flags.fold(fadt, FADTBuilder::flag);
     // Old systems read the 32-bit pointer, new ones the 64-bit one.
     fadt.dsdt = (dsdt as u32).into();
@@ -152,14 +136,7 @@ fn madt() -> Sdt {
     const ACTIVE_HIGH: u16 = 0b01;
     const LEVEL: u16 = 0b11 << 2;
     interrupt_override(&mut body, SCI_IRQ, u32::from(SCI_IRQ), ACTIVE_HIGH | LEVEL);
-    let mut madt = Sdt::new(
-        *b"APIC",
-        HEADER_LEN,
-        REVISION,
-        OEM_ID,
-        OEM_TABLE_ID,
-        OEM_REVISION,
-    );
+    let mut madt = Sdt::new(*b"APIC", HEADER_LEN, REVISION, OEM_ID, OEM_TABLE_ID, OEM_REVISION);
     madt.append_slice(&body);
     madt
 }
@@ -188,24 +165,14 @@ fn dsdt() -> Sdt {
     body.vec(&Scope::raw(Path::new("_SB_"), devices.concat()));
     let soft_off = Package::new(vec![&SLEEP_TYPE_S5, &SLEEP_TYPE_S5, &0u8, &0u8]);
     Name::new(Path::new("_S5_"), &soft_off).to_aml_bytes(&mut body);
-    let mut dsdt = Sdt::new(
-        *b"DSDT",
-        HEADER_LEN,
-        REVISION,
-        OEM_ID,
-        OEM_TABLE_ID,
-        OEM_REVISION,
-    );
+    let mut dsdt = Sdt::new(*b"DSDT", HEADER_LEN, REVISION, OEM_ID, OEM_TABLE_ID, OEM_REVISION);
     dsdt.append_slice(&body);
     dsdt
 }
 
 /// A device with I/O ports (first port, count) and perhaps an ISA interrupt, edge-triggered and active high.
 fn device(name: &str, hardware_id: &str, ports: &[(u16, u8)], irq: Option<u32>) -> Vec<u8> {
-    let ports: Vec<IO> = ports
-        .iter()
-        .map(|&(first, count)| IO::new(first, first, 1, count))
-        .collect();
+    let ports: Vec<IO> = ports.iter().map(|&(first, count)| IO::new(first, first, 1, count)).collect();
     let irq = irq.map(|number| Interrupt::new(true, true, false, false, number));
     let mut resources: Vec<&dyn Aml> = ports.iter().map(|port| port as &dyn Aml).collect();
     resources.extend(irq.iter().map(|irq| irq as &dyn Aml));

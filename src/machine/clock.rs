@@ -22,15 +22,12 @@ pub struct Clock {
 impl Clock {
     /// Nanoseconds since power-on once `icount` instructions have retired.
     pub fn ns(&self, icount: u64) -> u64 {
-        icount
-            .saturating_mul(NS_PER_INSTRUCTION)
-            .saturating_add(self.halted_ns)
+        icount.saturating_mul(NS_PER_INSTRUCTION).saturating_add(self.halted_ns)
     }
 
     /// The first instruction count at which `ns` have passed if the CPU does not halt before.
     pub fn icount_at(&self, ns: u64) -> u64 {
-        ns.saturating_sub(self.halted_ns)
-            .div_ceil(NS_PER_INSTRUCTION)
+        ns.saturating_sub(self.halted_ns).div_ceil(NS_PER_INSTRUCTION)
     }
 
     /// Lets `ns` pass while the CPU is halted.
@@ -47,20 +44,11 @@ pub struct Rate {
 }
 
 /// The 8254's input: 105/88 MHz (1.193181... MHz, a twelfth of 14.31818 MHz).
-pub const PIT_RATE: Rate = Rate {
-    ticks: 105,
-    ns: 88_000,
-};
+pub const PIT_RATE: Rate = Rate { ticks: 105, ns: 88_000 };
 /// The ACPI timer's input: 315/88 MHz (3.579545... MHz; ACPI 6.5, 4.8.2.1).
-pub const PM_RATE: Rate = Rate {
-    ticks: 315,
-    ns: 88_000,
-};
+pub const PM_RATE: Rate = Rate { ticks: 315, ns: 88_000 };
 /// The clock chip's input: 32,768 Hz.
-pub const RTC_RATE: Rate = Rate {
-    ticks: 64,
-    ns: 1_953_125,
-};
+pub const RTC_RATE: Rate = Rate { ticks: 64, ns: 1_953_125 };
 
 impl Rate {
     /// Whole ticks in the first `ns` nanoseconds.
@@ -70,8 +58,7 @@ impl Rate {
 
     /// The first nanosecond at which `ticks` ticks are complete; `None` when that lies beyond all time.
     pub fn ns_at(self, ticks: u64) -> Option<u64> {
-        u64::try_from((u128::from(ticks) * u128::from(self.ns)).div_ceil(u128::from(self.ticks)))
-            .ok()
+        u64::try_from((u128::from(ticks) * u128::from(self.ns)).div_ceil(u128::from(self.ticks))).ok()
     }
 }
 

@@ -13,12 +13,12 @@ mod saved;
 pub mod transcript;
 
 use crate::cpu::Cpu;
-use crate::cpu::block::Geometry;
+pub use crate::cpu::block::Geometry;
 use crate::cpu::run::Exit as CpuExit;
 use crate::moment::Moment;
 use boot::{BootError, BootPlan};
-use digest::{Hash, PageHashes};
 use device::rtc::RamSize;
+use digest::{Hash, PageHashes};
 use pc::{Pc, PcConfig, PcExit};
 use ram::{Ram, RamError};
 pub use saved::MachineState;
@@ -124,7 +124,7 @@ impl Machine {
                 return Exit::Limit;
             }
             self.pc.advance(self.pc.now_ns(now));
-            let until = match self.pc.next_event_ns() {
+            let until = match self.pc.arm() {
                 Some(ns) => limit.0.min(now + ns.saturating_sub(self.pc.now_ns(now))),
                 None => limit.0,
             };

@@ -119,6 +119,8 @@ pub struct Pc {
     notices: Vec<Notice>,
     is_interrupt_pending: bool,
     next_event_ns: Option<u64>,
+    /// What [`Pc::next_event_ns`] was when the run loop last armed its limit.
+    armed_ns: Option<u64>,
     /// What the guest sent out. Not part of the state.
     pub transcript: Transcript,
     /// Reads of the line status since the last byte was sent: a guest that polls for input. Not part of the state.
@@ -149,6 +151,7 @@ impl Pc {
             notices: Vec::new(),
             is_interrupt_pending: false,
             next_event_ns: None,
+            armed_ns: None,
             transcript: Transcript::default(),
             status_reads: 0,
         };
@@ -169,6 +172,12 @@ impl Pc {
     /// When a chip changes a line next. The run loop must not let time pass it without [`Pc::advance`].
     pub fn next_event_ns(&self) -> Option<u64> {
         self.next_event_ns
+    }
+
+    /// As [`Pc::next_event_ns`], and asks for a stop as soon as it is something else.
+    pub fn arm(&mut self) -> Option<u64> {
+        self.armed_ns = self.next_event_ns;
+        self.armed_ns
     }
 
     /// Fires everything that is due at or before `now_ns`, in order of time.

@@ -1,7 +1,7 @@
 //! Guest RAM: the vm-memory mapping that owns the bytes, and the CPU's raw view of it.
 
 use crate::cpu::phys::{HIGH_BASE, LOW_LIMIT, PAGE, PhysMemory};
-use vm_memory::{GuestAddress, GuestMemoryMmap, GuestMemoryBackend};
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 /// The mapping. It must outlive every [`PhysMemory`] made from it, so a machine keeps both.
 pub struct Ram {
@@ -13,7 +13,9 @@ pub struct Ram {
 #[derive(Debug, thiserror::Error)]
 pub enum RamError {
     /// Not a size that a machine can have.
-    #[error("guest memory of {bytes} bytes: it must be a multiple of 4 KiB, at least 1 MiB and at most 64 GiB; try --memory 256M")]
+    #[error(
+        "guest memory of {bytes} bytes: it must be a multiple of 4 KiB, at least 1 MiB and at most 64 GiB; try --memory 256M"
+    )]
     Size {
         /// What was asked for.
         bytes: u64,
@@ -31,7 +33,7 @@ pub enum RamError {
 impl Ram {
     /// RAM of zeros: the first 3 GiB at address 0, what is above at 4 GiB.
     pub fn new(bytes: u64) -> Result<Ram, RamError> {
-        if bytes % PAGE != 0 || !(1 << 20..=64 << 30).contains(&bytes) {
+        if !bytes.is_multiple_of(PAGE) || !(1 << 20..=64 << 30).contains(&bytes) {
             return Err(RamError::Size { bytes });
         }
         let low = bytes.min(LOW_LIMIT);
@@ -39,7 +41,8 @@ impl Ram {
         if bytes > low {
             ranges.push((GuestAddress(HIGH_BASE), (bytes - low) as usize));
         }
-        let memory = GuestMemoryMmap::from_ranges(&ranges).map_err(|e| RamError::Host { bytes, cause: e.to_string() })?;
+        let memory =
+            GuestMemoryMmap::from_ranges(&ranges).map_err(|e| RamError::Host { bytes, cause: e.to_string() })?;
         Ok(Ram { memory, bytes })
     }
     /// Size in bytes.

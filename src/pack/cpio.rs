@@ -38,10 +38,7 @@ pub struct Archive {
 impl Archive {
     /// Starts with room for `bytes` of archive, so that a large one is not copied while it grows.
     pub fn with_room(bytes: usize) -> Self {
-        Self {
-            bytes: Vec::with_capacity(bytes),
-            entries: 0,
-        }
+        Self { bytes: Vec::with_capacity(bytes), entries: 0 }
     }
 
     /// Length in bytes so far.
@@ -60,9 +57,7 @@ impl Archive {
         let size = u32::try_from(content.len()).expect("the caller bounds the size of a file");
         let name_size = u32::try_from(name.len() + 1).expect("a path is shorter than 4 GiB");
         let (major, minor) = meta.device;
-        let fields = [
-            inode, meta.mode, 0, 0, links, meta.mtime, size, 0, 0, major, minor, name_size, 0,
-        ];
+        let fields = [inode, meta.mode, 0, 0, links, meta.mtime, size, 0, 0, major, minor, name_size, 0];
         self.bytes.extend_from_slice(b"070701");
         for field in fields {
             write!(self.bytes, "{field:08x}").expect("a Vec takes every write");
@@ -92,15 +87,7 @@ mod tests {
     #[test]
     fn file_entry_has_the_layout_of_newc() {
         let mut archive = Archive::default();
-        archive.add(
-            b"a/b",
-            Meta {
-                mode: TYPE_FILE | 0o644,
-                mtime: 5,
-                device: (0, 0),
-            },
-            b"hello",
-        );
+        archive.add(b"a/b", Meta { mode: TYPE_FILE | 0o644, mtime: 5, device: (0, 0) }, b"hello");
         let bytes = archive.finish();
         let head = b"070701\
             00000001000081a4000000000000000000000001000000050000000500000000000000000000000000000000\
@@ -114,18 +101,7 @@ mod tests {
     #[test]
     fn device_node_carries_its_numbers() {
         let mut archive = Archive::default();
-        archive.add(
-            b"dev/console",
-            Meta {
-                mode: TYPE_CHARACTER_DEVICE | 0o600,
-                mtime: 0,
-                device: (5, 1),
-            },
-            &[],
-        );
-        assert_eq!(
-            &archive.finish()[6 + 8 * 9..6 + 8 * 11],
-            b"0000000500000001"
-        );
+        archive.add(b"dev/console", Meta { mode: TYPE_CHARACTER_DEVICE | 0o600, mtime: 0, device: (5, 1) }, &[]);
+        assert_eq!(&archive.finish()[6 + 8 * 9..6 + 8 * 11], b"0000000500000001");
     }
 }

@@ -81,53 +81,30 @@ struct Reader<'a> {
 
 impl Reader<'_> {
     fn damaged(&self, what: impl Into<String>) -> Error {
-        Error::DamagedElf {
-            path: PathBuf::from(self.path),
-            what: what.into(),
-        }
+        Error::DamagedElf { path: PathBuf::from(self.path), what: what.into() }
     }
 
     fn object(&self, header: &Header) -> Result<Object, Error> {
-        let context = Ctx::new(
-            goblin::container::Container::Big,
-            goblin::container::Endian::Little,
-        );
-        let start = usize::try_from(header.e_phoff)
-            .map_err(|_| self.damaged("its program headers lie outside"))?;
-        let segments =
-            ProgramHeader::parse(self.bytes, start, usize::from(header.e_phnum), context)
-                .map_err(|error| self.damaged(error.to_string()))?;
-        let mut object = Object {
-            interpreter: self.interpreter(&segments)?,
-            ..Object::default()
-        };
-        let dynamic = Dynamic::parse(self.bytes, &segments, context)
+        let context = Ctx::new(goblin::container::Container::Big, goblin::container::Endian::Little);
+        let start = usize::try_from(header.e_phoff).map_err(|_| self.damaged("its program headers lie outside"))?;
+        let segments = ProgramHeader::parse(self.bytes, start, usize::from(header.e_phnum), context)
             .map_err(|error| self.damaged(error.to_string()))?;
+        let mut object = Object { interpreter: self.interpreter(&segments)?, ..Object::default() };
+        let dynamic =
+            Dynamic::parse(self.bytes, &segments, context).map_err(|error| self.damaged(error.to_string()))?;
         let Some(dynamic) = dynamic else {
             return Ok(object);
         };
-        let entry = |tag| {
-            dynamic
-                .dyns
-                .iter()
-                .find(|entry| entry.d_tag == tag)
-                .map(|entry| entry.d_val)
-        };
+        let entry = |tag| dynamic.dyns.iter().find(|entry| entry.d_tag == tag).map(|entry| entry.d_val);
         let Some(address) = entry(DT_STRTAB) else {
             return Ok(object);
         };
         let strings = self
             .file_offset(&segments, address)
             .and_then(|offset| self.bytes.get(offset..))
-            .ok_or_else(|| {
-                self.damaged(format!(
-                    "its string table at {address:#x} lies outside the file"
-                ))
-            })?;
+            .ok_or_else(|| self.damaged(format!("its string table at {address:#x} lies outside the file")))?;
         // A size that is too large is cut to the file; the strings are checked one by one.
-        let length = entry(DT_STRSZ)
-            .and_then(|size| usize::try_from(size).ok())
-            .unwrap_or(strings.len());
+        let length = entry(DT_STRSZ).and_then(|size| usize::try_from(size).ok()).unwrap_or(strings.len());
         let strings = strings.get(..length).unwrap_or(strings);
         for entry in &dynamic.dyns {
             match entry.d_tag {
@@ -144,13 +121,10 @@ impl Reader<'_> {
         let Some(segment) = segments.iter().find(|segment| segment.p_type == PT_INTERP) else {
             return Ok(None);
         };
-        let bytes = usize::try_from(segment.p_offset)
-            .ok()
-            .and_then(|start| self.bytes.get(start..));
+        let bytes = usize::try_from(segment.p_offset).ok().and_then(|start| self.bytes.get(start..));
         let length = usize::try_from(segment.p_filesz).unwrap_or(usize::MAX);
         let bytes = bytes.and_then(|bytes| bytes.get(..length));
-        let bytes =
-            bytes.ok_or_else(|| self.damaged("the name of its loader lies outside the file"))?;
+        let bytes = bytes.ok_or_else(|| self.damaged("the name of its loader lies outside the file"))?;
         self.string(bytes, 0).map(Some)
     }
 
@@ -158,27 +132,17 @@ impl Reader<'_> {
         let segment = segments
             .iter()
             .filter(|segment| segment.p_type == PT_LOAD)
-            .find(|segment| {
-                address
-                    .checked_sub(segment.p_vaddr)
-                    .is_some_and(|distance| distance < segment.p_filesz)
-            })?;
+            .find(|segment| address.checked_sub(segment.p_vaddr).is_some_and(|distance| distance < segment.p_filesz))?;
         usize::try_from(segment.p_offset.checked_add(address - segment.p_vaddr)?).ok()
     }
 
     fn string(&self, table: &[u8], offset: u64) -> Result<String, Error> {
-        let rest = usize::try_from(offset)
-            .ok()
-            .and_then(|offset| table.get(offset..));
-        let rest = rest.ok_or_else(|| {
-            self.damaged(format!("a string at {offset:#x} lies outside its table"))
-        })?;
+        let rest = usize::try_from(offset).ok().and_then(|offset| table.get(offset..));
+        let rest = rest.ok_or_else(|| self.damaged(format!("a string at {offset:#x} lies outside its table")))?;
         let end = rest.iter().take(STRING_LIMIT).position(|&byte| byte == 0);
         let text = end.and_then(|end| rest.get(..end));
-        let text =
-            text.ok_or_else(|| self.damaged(format!("a string at {offset:#x} does not end")))?;
-        String::from_utf8(text.to_vec())
-            .map_err(|_| self.damaged(format!("a string at {offset:#x} is not UTF-8")))
+        let text = text.ok_or_else(|| self.damaged(format!("a string at {offset:#x} does not end")))?;
+        String::from_utf8(text.to_vec()).map_err(|_| self.damaged(format!("a string at {offset:#x} is not UTF-8")))
     }
 }
 
@@ -222,13 +186,7 @@ mod tests {
 
     #[test]
     fn damaged_files_give_errors_and_never_panic() {
-        let whole = ElfFixture {
-            interpreter: Some("/l"),
-            needed: &["a.so"],
-            rpath: Some("/r"),
-            runpath: None,
-        }
-        .build();
+        let whole = ElfFixture { interpreter: Some("/l"), needed: &["a.so"], rpath: Some("/r"), runpath: None }.build();
         for length in 0..whole.len() {
             let _ = look_at(&whole[..length]);
         }

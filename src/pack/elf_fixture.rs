@@ -21,8 +21,7 @@ impl ElfFixture<'_> {
             strings.push(0);
             at
         };
-        let mut dynamic: Vec<(u64, u64)> =
-            self.needed.iter().map(|name| (1, intern(name))).collect();
+        let mut dynamic: Vec<(u64, u64)> = self.needed.iter().map(|name| (1, intern(name))).collect();
         dynamic.extend(self.rpath.map(|path| (15, intern(path))));
         dynamic.extend(self.runpath.map(|path| (29, intern(path))));
         let interpreter_at = self.interpreter.map(&mut intern);
@@ -31,19 +30,14 @@ impl ElfFixture<'_> {
         let end = strings_at + strings.len() as u64;
 
         let mut bytes = b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0".to_vec();
-        [0, 64, 0]
-            .iter()
-            .for_each(|word: &u64| bytes.extend(word.to_le_bytes()));
+        [0, 64, 0].iter().for_each(|word: &u64| bytes.extend(word.to_le_bytes()));
         let segments = if self.interpreter.is_some() { 3 } else { 2 };
         bytes.extend(0_u32.to_le_bytes());
-        [64, 56, segments, 64, 0, 0]
-            .iter()
-            .for_each(|half: &u16| bytes.extend(half.to_le_bytes()));
+        [64, 56, segments, 64, 0, 0].iter().for_each(|half: &u16| bytes.extend(half.to_le_bytes()));
         segment(&mut bytes, 1, 0, end);
         segment(&mut bytes, 2, DYNAMIC_AT, strings_at - DYNAMIC_AT);
-        let (at, length) = interpreter_at
-            .zip(self.interpreter)
-            .map_or((0, 0), |(at, text)| (strings_at + at, text.len() + 1));
+        let (at, length) =
+            interpreter_at.zip(self.interpreter).map_or((0, 0), |(at, text)| (strings_at + at, text.len() + 1));
         segment(&mut bytes, 3, at, length as u64);
         for (tag, value) in dynamic {
             bytes.extend(tag.to_le_bytes());
@@ -57,7 +51,5 @@ impl ElfFixture<'_> {
 fn segment(bytes: &mut Vec<u8>, kind: u32, at: u64, length: u64) {
     bytes.extend(kind.to_le_bytes());
     bytes.extend(4_u32.to_le_bytes());
-    [at, at, at, length, length, 1]
-        .iter()
-        .for_each(|word| bytes.extend(word.to_le_bytes()));
+    [at, at, at, length, length, 1].iter().for_each(|word| bytes.extend(word.to_le_bytes()));
 }

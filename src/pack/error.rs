@@ -48,17 +48,10 @@ pub enum Error {
          in LD_LIBRARY_PATH of the guest's environment",
         needed_by.display()
     )]
-    LibraryMissing {
-        library: String,
-        needed_by: PathBuf,
-        searched: String,
-    },
+    LibraryMissing { library: String, needed_by: PathBuf, searched: String },
 
     #[error("the interpreter {interpreter} of the script {} was not found", script.display())]
-    InterpreterMissing {
-        interpreter: String,
-        script: PathBuf,
-    },
+    InterpreterMissing { interpreter: String, script: PathBuf },
 
     #[error("the script {} names an interpreter that is a script, more than {limit} times over", script.display())]
     ScriptChain { script: PathBuf, limit: usize },
@@ -77,11 +70,7 @@ pub enum Error {
     SpecialFile { path: PathBuf },
 
     #[error("the guest path {} is needed both as {is} and as {wanted}; change the --file that asks for it", path.display())]
-    Conflict {
-        path: PathBuf,
-        is: &'static str,
-        wanted: &'static str,
-    },
+    Conflict { path: PathBuf, is: &'static str, wanted: &'static str },
 
     #[error("the guest path {} is not absolute; write --file HOST:/PATH", path.display())]
     GuestPathRelative { path: PathBuf },

@@ -8,19 +8,11 @@ use std::path::Path;
 use super::tree::{Node, Tree};
 use super::{Error, ProgramSpec};
 
-const FOLDERS: [&str; 8] = [
-    "/proc", "/sys", "/dev", "/tmp", "/root", "/run", "/etc", "/var/tmp",
-];
+const FOLDERS: [&str; 8] = ["/proc", "/sys", "/dev", "/tmp", "/root", "/run", "/etc", "/var/tmp"];
 const FILES: [(&str, &str); 5] = [
-    (
-        "/etc/passwd",
-        "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n",
-    ),
+    ("/etc/passwd", "root:x:0:0:root:/root:/bin/sh\nnobody:x:65534:65534:nobody:/:/bin/false\n"),
     ("/etc/group", "root:x:0:\ntty:x:5:\nnogroup:x:65534:\n"),
-    (
-        "/etc/nsswitch.conf",
-        "passwd: files\ngroup: files\nshadow: files\nhosts: files\n",
-    ),
+    ("/etc/nsswitch.conf", "passwd: files\ngroup: files\nshadow: files\nhosts: files\n"),
     ("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n"),
     ("/etc/hostname", "reenact\n"),
 ];
@@ -42,12 +34,7 @@ const LOADER_CACHE: &str = "/etc/ld.so.cache";
 pub fn add(tree: &mut Tree, spec: &ProgramSpec) -> Result<(), Error> {
     for folder in FOLDERS.into_iter().map(Path::new) {
         if !tree.has(folder) {
-            tree.put(
-                folder,
-                Node::Folder {
-                    mode: folder_mode(folder),
-                },
-            )?;
+            tree.put(folder, Node::Folder { mode: folder_mode(folder) })?;
         }
     }
     for (path, text) in FILES {
@@ -75,21 +62,12 @@ pub fn folder_mode(path: &Path) -> u32 {
 
 /// The terminfo entry of TERM, where a library that reads it was packed.
 fn add_terminal_description(tree: &mut Tree, spec: &ProgramSpec) -> Result<(), Error> {
-    let reads_terminfo = tree
-        .paths()
-        .filter_map(|path| path.file_name()?.to_str())
-        .any(is_terminal_library);
-    let term = spec
-        .env
-        .iter()
-        .find(|(name, _)| name == "TERM")
-        .map_or("", |(_, term)| term.as_str());
+    let reads_terminfo = tree.paths().filter_map(|path| path.file_name()?.to_str()).any(is_terminal_library);
+    let term = spec.env.iter().find(|(name, _)| name == "TERM").map_or("", |(_, term)| term.as_str());
     let (Some(initial), true) = (term.chars().next(), reads_terminfo && !term.contains('/')) else {
         return Ok(());
     };
-    let places = TERMINFO
-        .iter()
-        .map(|folder| Path::new(folder).join(initial.to_string()).join(term));
+    let places = TERMINFO.iter().map(|folder| Path::new(folder).join(initial.to_string()).join(term));
     match places.into_iter().find(|place| place.is_file()) {
         Some(place) => tree.add_host_file(&place).map(drop),
         None => Ok(()),
@@ -97,7 +75,5 @@ fn add_terminal_description(tree: &mut Tree, spec: &ProgramSpec) -> Result<(), E
 }
 
 fn is_terminal_library(name: &str) -> bool {
-    ["libtinfo", "libncurses", "libreadline"]
-        .iter()
-        .any(|library| name.starts_with(library))
+    ["libtinfo", "libncurses", "libreadline"].iter().any(|library| name.starts_with(library))
 }

@@ -23,9 +23,7 @@ pub fn parse_file_argument(argument: &str, cwd: &Path) -> Result<(PathBuf, PathB
         None => (argument, None),
     };
     if host.is_empty() {
-        return Err(Error::EmptyFileArgument {
-            argument: argument.to_owned(),
-        });
+        return Err(Error::EmptyFileArgument { argument: argument.to_owned() });
     }
     let host = cwd.join(host);
     let guest = guest.map_or_else(|| host.clone(), PathBuf::from);
@@ -36,21 +34,9 @@ pub fn parse_file_argument(argument: &str, cwd: &Path) -> Result<(PathBuf, PathB
 ///
 /// # Errors
 /// A named path that cannot be read, and guest paths that contradict each other.
-pub fn add_all(
-    tree: &mut Tree,
-    resolver: &Resolver,
-    spec: &ProgramSpec,
-    notes: &mut Vec<String>,
-) -> Result<(), Error> {
-    let mut adding = Adding {
-        tree,
-        resolver,
-        notes,
-    };
-    let (in_place, elsewhere): (Vec<_>, Vec<_>) = spec
-        .extra_files
-        .iter()
-        .partition(|(host, guest)| host == guest);
+pub fn add_all(tree: &mut Tree, resolver: &Resolver, spec: &ProgramSpec, notes: &mut Vec<String>) -> Result<(), Error> {
+    let mut adding = Adding { tree, resolver, notes };
+    let (in_place, elsewhere): (Vec<_>, Vec<_>) = spec.extra_files.iter().partition(|(host, guest)| host == guest);
     for (host, _) in in_place {
         adding.add_in_place(&spec.cwd.join(host))?;
     }
@@ -68,10 +54,7 @@ struct Adding<'a> {
 
 impl Adding<'_> {
     fn add_in_place(&mut self, path: &Path) -> Result<(), Error> {
-        let meta = fs::metadata(path).map_err(|source| Error::Read {
-            path: path.to_owned(),
-            source,
-        })?;
+        let meta = fs::metadata(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
         if meta.is_file() {
             self.tree.add_host_file(path)?;
             return self.add_needs(path);
@@ -96,12 +79,7 @@ impl Adding<'_> {
                         self.tree.add_host_file(&path)?;
                         self.add_needs(&path)?;
                     }
-                    Kind::Link(target) => drop(self.tree.put(
-                        &path,
-                        Node::Link {
-                            target: target.into_os_string(),
-                        },
-                    )?),
+                    Kind::Link(target) => drop(self.tree.put(&path, Node::Link { target: target.into_os_string() })?),
                 }
             }
         }
@@ -109,10 +87,7 @@ impl Adding<'_> {
     }
 
     fn add_elsewhere(&mut self, host: &Path, guest: &Path) -> Result<(), Error> {
-        let meta = fs::metadata(host).map_err(|source| Error::Read {
-            path: host.to_owned(),
-            source,
-        })?;
+        let meta = fs::metadata(host).map_err(|source| Error::Read { path: host.to_owned(), source })?;
         if meta.is_file() {
             self.tree.put_host_file(host, guest)?;
             return self.add_needs(host);
@@ -132,12 +107,7 @@ impl Adding<'_> {
                         self.add_needs(&path)?;
                     }
                     Kind::Folder => folders.push((path, place)),
-                    Kind::Link(target) => drop(self.tree.put(
-                        &place,
-                        Node::Link {
-                            target: target.into_os_string(),
-                        },
-                    )?),
+                    Kind::Link(target) => drop(self.tree.put(&place, Node::Link { target: target.into_os_string() })?),
                 }
             }
         }
@@ -160,13 +130,9 @@ impl Adding<'_> {
         if meta.is_file() && self.is_readable(path) {
             return Some(Kind::File);
         }
-        let reason = if meta.is_file() || meta.is_dir() {
-            "it cannot be read"
-        } else {
-            "it is a device, pipe or socket"
-        };
-        self.notes
-            .push(format!("{} is left out: {reason}", path.display()));
+        let reason =
+            if meta.is_file() || meta.is_dir() { "it cannot be read" } else { "it is a device, pipe or socket" };
+        self.notes.push(format!("{} is left out: {reason}", path.display()));
         None
     }
 
@@ -185,22 +151,15 @@ fn refuse_special(path: &Path, meta: &fs::Metadata) -> Result<(), Error> {
     if meta.is_dir() {
         return Ok(());
     }
-    Err(Error::SpecialFile {
-        path: path.to_owned(),
-    })
+    Err(Error::SpecialFile { path: path.to_owned() })
 }
 
 /// The entries of a directory, sorted, because the order of `read_dir` is the host's.
 fn entries(folder: &Path) -> Result<Vec<PathBuf>, Error> {
-    let failed = |source| Error::Read {
-        path: folder.to_owned(),
-        source,
-    };
+    let failed = |source| Error::Read { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).map_err(failed)?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
+    let mut paths =
+        entries.map(|entry| entry.map(|entry| entry.path())).collect::<Result<Vec<_>, _>>().map_err(failed)?;
     paths.sort();
     Ok(paths)
 }

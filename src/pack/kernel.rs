@@ -30,11 +30,7 @@ pub struct KernelSearch {
 impl KernelSearch {
     /// The usual places of this host.
     pub fn of_host(explicit: Option<PathBuf>, offline: bool) -> Self {
-        let variable = |name| {
-            std::env::var_os(name)
-                .filter(|value| !value.is_empty())
-                .map(PathBuf::from)
-        };
+        let variable = |name| std::env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
         let cache = variable("XDG_CACHE_HOME").filter(|path| path.is_absolute());
         let cache = cache.or_else(|| variable("HOME").map(|home| home.join(".cache")));
         Self {
@@ -83,10 +79,7 @@ pub enum Error {
     },
 
     #[error("{}, which {named_by} names, is neither an x86 bzImage nor an ELF kernel", path.display())]
-    NotAKernel {
-        path: PathBuf,
-        named_by: &'static str,
-    },
+    NotAKernel { path: PathBuf, named_by: &'static str },
 
     #[error("no kernel for the guest was found ({tried}). {advice}")]
     NotFound { tried: String, advice: String },
@@ -105,9 +98,7 @@ pub enum Error {
         source: io::Error,
     },
 
-    #[error(
-        "fetching a kernel failed: {tool} said: {said}. Check the network, or give a kernel with --kernel FILE"
-    )]
+    #[error("fetching a kernel failed: {tool} said: {said}. Check the network, or give a kernel with --kernel FILE")]
     Fetch { tool: &'static str, said: String },
 
     #[error("the package {package} has no x86 kernel in its /boot; give one with --kernel FILE")]
@@ -127,24 +118,16 @@ pub fn find(search: &KernelSearch, say: &mut dyn FnMut(&str)) -> Result<FoundKer
     }
     let mut tried = Vec::new();
     if let Some(path) = newest(&search.boot, &mut tried) {
-        return Ok(FoundKernel {
-            path,
-            origin: Origin::Boot,
-        });
+        return Ok(FoundKernel { path, origin: Origin::Boot });
     }
-    let not_found = |tried: &[String], advice: &str| Error::NotFound {
-        tried: tried.join("; "),
-        advice: advice.to_owned(),
-    };
+    let not_found =
+        |tried: &[String], advice: &str| Error::NotFound { tried: tried.join("; "), advice: advice.to_owned() };
     let Some(cache) = &search.cache else {
         let advice = "Give one with --kernel FILE, or set HOME or XDG_CACHE_HOME so that one can be fetched.";
         return Err(not_found(&tried, advice));
     };
     if let Some(path) = newest(cache, &mut tried) {
-        return Ok(FoundKernel {
-            path,
-            origin: Origin::Cache,
-        });
+        return Ok(FoundKernel { path, origin: Origin::Cache });
     }
     let os_release = fs::read_to_string(&search.os_release).unwrap_or_default();
     let Some(distribution) = debian::Distribution::of(&os_release) else {
@@ -158,27 +141,14 @@ pub fn find(search: &KernelSearch, say: &mut dyn FnMut(&str)) -> Result<FoundKer
         return Err(not_found(&tried, advice));
     }
     let (path, package) = debian::fetch(distribution, cache, say)?;
-    Ok(FoundKernel {
-        path,
-        origin: Origin::Package(package),
-    })
+    Ok(FoundKernel { path, origin: Origin::Package(package) })
 }
 
 fn named(path: &Path, named_by: &'static str, origin: Origin) -> Result<FoundKernel, Error> {
     match is_kernel(path) {
-        Ok(true) => Ok(FoundKernel {
-            path: path.to_owned(),
-            origin,
-        }),
-        Ok(false) => Err(Error::NotAKernel {
-            path: path.to_owned(),
-            named_by,
-        }),
-        Err(source) => Err(Error::Unreadable {
-            path: path.to_owned(),
-            named_by,
-            source,
-        }),
+        Ok(true) => Ok(FoundKernel { path: path.to_owned(), origin }),
+        Ok(false) => Err(Error::NotAKernel { path: path.to_owned(), named_by }),
+        Err(source) => Err(Error::Unreadable { path: path.to_owned(), named_by, source }),
     }
 }
 
@@ -187,8 +157,7 @@ fn named(path: &Path, named_by: &'static str, origin: Origin) -> Result<FoundKer
 fn is_kernel(path: &Path) -> io::Result<bool> {
     let mut head = Vec::new();
     fs::File::open(path)?.take(0x206).read_to_end(&mut head)?;
-    let is_bzimage =
-        head.get(0x1fe..0x200) == Some(&[0x55, 0xaa]) && head.get(0x202..0x206) == Some(b"HdrS");
+    let is_bzimage = head.get(0x1fe..0x200) == Some(&[0x55, 0xaa]) && head.get(0x202..0x206) == Some(b"HdrS");
     let is_elf = head.starts_with(b"\x7fELF\x02\x01") && head.get(18..20) == Some(&[62, 0]);
     Ok(is_bzimage || is_elf)
 }
@@ -196,10 +165,7 @@ fn is_kernel(path: &Path) -> io::Result<bool> {
 /// The kernel of the highest version in a directory. What is passed over is added to `tried`.
 fn newest(folder: &Path, tried: &mut Vec<String>) -> Option<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else {
-        tried.push(format!(
-            "{} cannot be read or is not there",
-            folder.display()
-        ));
+        tried.push(format!("{} cannot be read or is not there", folder.display()));
         return None;
     };
     let mut names: Vec<String> = entries
@@ -228,15 +194,8 @@ fn newest(folder: &Path, tried: &mut Vec<String>) -> Option<PathBuf> {
 /// rescue, comes before all that have one.
 fn by_version(a: &str, b: &str) -> Ordering {
     let key = |name: &str| {
-        let version = name
-            .trim_start_matches("vmlinuz")
-            .trim_start_matches('-')
-            .to_owned();
-        (
-            version.starts_with(|first: char| first.is_ascii_digit())
-                && !version.contains("rescue"),
-            parts(&version),
-        )
+        let version = name.trim_start_matches("vmlinuz").trim_start_matches('-').to_owned();
+        (version.starts_with(|first: char| first.is_ascii_digit()) && !version.contains("rescue"), parts(&version))
     };
     key(a).cmp(&key(b))
 }

@@ -27,10 +27,7 @@ pub struct LdCache {
 impl LdCache {
     /// The host's cache, empty where there is none (musl, Nix).
     pub fn of_host() -> Self {
-        fs::read("/etc/ld.so.cache")
-            .ok()
-            .and_then(|bytes| Self::parse(&bytes))
-            .unwrap_or_default()
+        fs::read("/etc/ld.so.cache").ok().and_then(|bytes| Self::parse(&bytes)).unwrap_or_default()
     }
 
     /// Reads a cache; `None` if the bytes are none.
@@ -38,37 +35,26 @@ impl LdCache {
         let bytes = new_format(bytes)?;
         let count = usize::try_from(word(bytes, MAGIC.len())?).ok()?;
         let table = bytes.get(HEADER_BYTES..)?;
-        let entries = table
-            .chunks_exact(ENTRY_BYTES)
-            .take(count)
-            .filter_map(|entry| {
-                let is_ours = word(entry, 0)? == FLAGS_X86_64;
-                let name = string(bytes, word(entry, 4)?)?;
-                let path = string(bytes, word(entry, 8)?)?;
-                is_ours.then(|| (name.to_owned(), PathBuf::from(path)))
-            });
-        Some(Self {
-            entries: entries.collect(),
-        })
+        let entries = table.chunks_exact(ENTRY_BYTES).take(count).filter_map(|entry| {
+            let is_ours = word(entry, 0)? == FLAGS_X86_64;
+            let name = string(bytes, word(entry, 4)?)?;
+            let path = string(bytes, word(entry, 8)?)?;
+            is_ours.then(|| (name.to_owned(), PathBuf::from(path)))
+        });
+        Some(Self { entries: entries.collect() })
     }
 
     /// Every path of that name. There are several where a library has variants for newer processors; the loader in the
     /// guest chooses by the guest's processor, so all of them matter.
     pub fn paths(&self, name: &str) -> impl Iterator<Item = &PathBuf> {
-        self.entries
-            .iter()
-            .filter(move |(entry, _)| entry == name)
-            .map(|(_, path)| path)
+        self.entries.iter().filter(move |(entry, _)| entry == name).map(|(_, path)| path)
     }
 }
 
 fn new_format(bytes: &[u8]) -> Option<&[u8]> {
     let start = if bytes.starts_with(OLD_MAGIC) {
         let count = usize::try_from(word(bytes, 12)?).ok()?;
-        count
-            .checked_mul(12)?
-            .checked_add(16)?
-            .checked_next_multiple_of(8)?
+        count.checked_mul(12)?.checked_add(16)?.checked_next_multiple_of(8)?
     } else {
         0
     };
@@ -104,9 +90,7 @@ mod tests {
                 at
             };
             let words = [*flags, put(name), put(path), 0, 0, 0];
-            words
-                .iter()
-                .for_each(|word| bytes.extend(word.to_le_bytes()));
+            words.iter().for_each(|word| bytes.extend(word.to_le_bytes()));
         }
         bytes.extend(strings);
         bytes
@@ -114,19 +98,9 @@ mod tests {
 
     #[test]
     fn only_x86_64_libraries_are_listed() {
-        let bytes = cache(&[
-            (0x0303, "a.so", "/x/a.so"),
-            (0x0003, "a.so", "/i386/a.so"),
-            (0x0303, "a.so", "/y/a.so"),
-        ]);
+        let bytes = cache(&[(0x0303, "a.so", "/x/a.so"), (0x0003, "a.so", "/i386/a.so"), (0x0303, "a.so", "/y/a.so")]);
         let cache = LdCache::parse(&bytes).unwrap();
-        assert_eq!(
-            cache
-                .paths("a.so")
-                .map(|path| path.to_str().unwrap())
-                .collect::<Vec<_>>(),
-            ["/x/a.so", "/y/a.so"]
-        );
+        assert_eq!(cache.paths("a.so").map(|path| path.to_str().unwrap()).collect::<Vec<_>>(), ["/x/a.so", "/y/a.so"]);
     }
 
     #[test]

@@ -59,10 +59,7 @@ impl Resolver {
     /// `library_path` is LD_LIBRARY_PATH as the guest's program will have it; empty and relative parts of it start from
     /// `cwd`, as they do for the loader.
     pub fn new(cache: LdCache, library_path: Option<&str>, cwd: &Path) -> Self {
-        let parts = library_path
-            .into_iter()
-            .filter(|list| !list.is_empty())
-            .flat_map(|list| list.split([':', ';']));
+        let parts = library_path.into_iter().filter(|list| !list.is_empty()).flat_map(|list| list.split([':', ';']));
         Self {
             cache,
             library_path: parts.map(|part| cwd.join(part)).collect(),
@@ -81,26 +78,16 @@ impl Resolver {
         if let Some(interpreter) = &object.interpreter {
             let loader = self.cwd.join(interpreter);
             if !loader.is_file() {
-                return Err(Error::LoaderMissing {
-                    loader,
-                    program: path.to_owned(),
-                });
+                return Err(Error::LoaderMissing { loader, program: path.to_owned() });
             }
             // The loader is on its own list, so a DT_NEEDED of its name is satisfied.
             by_name.insert(file_name(&loader));
             needs.paths.push(loader);
         }
-        let mut list = vec![Loaded {
-            path: path.to_owned(),
-            object,
-            loader: None,
-        }];
+        let mut list = vec![Loaded { path: path.to_owned(), object, loader: None }];
         let mut next = VecDeque::from([0]);
         while let Some(index) = next.pop_front() {
-            let wanted = list
-                .get(index)
-                .map(|loaded| loaded.object.needed.clone())
-                .unwrap_or_default();
+            let wanted = list.get(index).map(|loaded| loaded.object.needed.clone()).unwrap_or_default();
             for name in wanted {
                 if !by_name.insert(name.clone()) {
                     continue;
@@ -112,11 +99,7 @@ impl Resolver {
                 for (path, object) in found {
                     if !needs.paths.contains(&path) {
                         needs.paths.push(path.clone());
-                        list.push(Loaded {
-                            path,
-                            object,
-                            loader: Some(index),
-                        });
+                        list.push(Loaded { path, object, loader: Some(index) });
                         next.push_back(list.len() - 1);
                     }
                 }
@@ -127,46 +110,26 @@ impl Resolver {
 
     /// A library by name, as `dlopen` from the program itself would find it; empty if there is none.
     pub fn find_by_name(&self, name: &str) -> Vec<PathBuf> {
-        let nobody = [Loaded {
-            path: PathBuf::from("/"),
-            object: Object::default(),
-            loader: None,
-        }];
-        self.find(name, &nobody, 0)
-            .into_iter()
-            .map(|(path, _)| path)
-            .collect()
+        let nobody = [Loaded { path: PathBuf::from("/"), object: Object::default(), loader: None }];
+        self.find(name, &nobody, 0).into_iter().map(|(path, _)| path).collect()
     }
 
     /// The library that the loader would take. The cache may give several variants, see [`LdCache::paths`].
     fn find(&self, name: &str, list: &[Loaded], by: usize) -> Vec<(PathBuf, Object)> {
         if name.contains('/') {
-            let origin = list
-                .get(by)
-                .map(|loaded| origin(&loaded.path))
-                .unwrap_or_default();
-            let paths = expand(name, &origin)
-                .into_iter()
-                .map(|path| self.cwd.join(path));
+            let origin = list.get(by).map(|loaded| origin(&loaded.path)).unwrap_or_default();
+            let paths = expand(name, &origin).into_iter().map(|path| self.cwd.join(path));
             return paths.filter_map(usable).take(1).collect();
         }
         let mut folders = self.own_folders(list, by).into_iter();
         if let Some(found) = folders.find_map(|folder| usable(folder.join(name))) {
             return vec![found];
         }
-        let cached: Vec<_> = self
-            .cache
-            .paths(name)
-            .filter_map(|path| usable(path.clone()))
-            .collect();
+        let cached: Vec<_> = self.cache.paths(name).filter_map(|path| usable(path.clone())).collect();
         if !cached.is_empty() {
             return cached;
         }
-        self.default_folders
-            .iter()
-            .find_map(|folder| usable(folder.join(name)))
-            .into_iter()
-            .collect()
+        self.default_folders.iter().find_map(|folder| usable(folder.join(name))).into_iter().collect()
     }
 
     /// The directories that stand before the cache, in order.
@@ -193,33 +156,16 @@ impl Resolver {
     fn folders(&self, list: Option<&str>, of: &Path) -> Vec<PathBuf> {
         let origin = origin(of);
         let parts = list.into_iter().flat_map(|list| list.split(':'));
-        parts
-            .flat_map(|part| expand(part, &origin))
-            .map(|folder| self.cwd.join(folder))
-            .collect()
+        parts.flat_map(|part| expand(part, &origin)).map(|folder| self.cwd.join(folder)).collect()
     }
 
     fn missing(&self, library: &str, list: &[Loaded], by: usize) -> Error {
-        let mut searched: Vec<String> = self
-            .own_folders(list, by)
-            .iter()
-            .map(|folder| folder.display().to_string())
-            .collect();
+        let mut searched: Vec<String> =
+            self.own_folders(list, by).iter().map(|folder| folder.display().to_string()).collect();
         searched.push("/etc/ld.so.cache".to_owned());
-        searched.extend(
-            self.default_folders
-                .iter()
-                .map(|folder| folder.display().to_string()),
-        );
-        let needed_by = list
-            .get(by)
-            .map(|loaded| loaded.path.clone())
-            .unwrap_or_default();
-        Error::LibraryMissing {
-            library: library.to_owned(),
-            needed_by,
-            searched: searched.join(", "),
-        }
+        searched.extend(self.default_folders.iter().map(|folder| folder.display().to_string()));
+        let needed_by = list.get(by).map(|loaded| loaded.path.clone()).unwrap_or_default();
+        Error::LibraryMissing { library: library.to_owned(), needed_by, searched: searched.join(", ") }
     }
 }
 
@@ -246,23 +192,17 @@ fn origin(path: &Path) -> PathBuf {
 /// Replaces `$ORIGIN`, `$LIB` and `$PLATFORM`, also in braces; `$LIB` gives one text for each of its meanings.
 fn expand(text: &str, origin: &Path) -> Vec<String> {
     let replace = |text: String, token: &str, value: &str| {
-        text.replace(&format!("${{{token}}}"), value)
-            .replace(&format!("${token}"), value)
+        text.replace(&format!("${{{token}}}"), value).replace(&format!("${token}"), value)
     };
     let text = replace(text.to_owned(), "ORIGIN", &origin.to_string_lossy());
     let text = replace(text, "PLATFORM", "x86_64");
-    let mut texts: Vec<String> = LIB_TOKEN
-        .iter()
-        .map(|lib| replace(text.clone(), "LIB", lib))
-        .collect();
+    let mut texts: Vec<String> = LIB_TOKEN.iter().map(|lib| replace(text.clone(), "LIB", lib)).collect();
     texts.dedup();
     texts
 }
 
 fn file_name(path: &Path) -> String {
-    path.file_name()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default()
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -68,28 +68,16 @@ pub struct ProgramSpec {
 impl ProgramSpec {
     /// A program with the default environment and no extra files.
     pub fn new(program: impl Into<OsString>, args: Vec<OsString>, cwd: PathBuf) -> Self {
-        Self {
-            program: program.into(),
-            args,
-            cwd,
-            env: default_environment(),
-            extra_files: Vec::new(),
-        }
+        Self { program: program.into(), args, cwd, env: default_environment(), extra_files: Vec::new() }
     }
 }
 
 /// The environment that a program gets unless told otherwise: small, and the same on every host.
 pub fn default_environment() -> Vec<(String, String)> {
     let path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    [
-        ("PATH", path),
-        ("HOME", "/root"),
-        ("USER", "root"),
-        ("TERM", "linux"),
-        ("LANG", "C"),
-    ]
-    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-    .to_vec()
+    [("PATH", path), ("HOME", "/root"), ("USER", "root"), ("TERM", "linux"), ("LANG", "C")]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec()
 }
 
 /// A file of the host that went into the guest.
@@ -161,18 +149,12 @@ impl Ending {
 /// what was looked for and where.
 pub fn pack(spec: &ProgramSpec) -> Result<Packed, Error> {
     if INIT.is_empty() {
-        return Err(Error::HostCannotPack {
-            arch: std::env::consts::ARCH,
-        });
+        return Err(Error::HostCannotPack { arch: std::env::consts::ARCH });
     }
     orders::check(spec)?;
     let mut tree = tree::Tree::default();
     let mut notes = Vec::new();
-    let library_path = spec
-        .env
-        .iter()
-        .find(|(name, _)| name == "LD_LIBRARY_PATH")
-        .map(|(_, dirs)| dirs.as_str());
+    let library_path = spec.env.iter().find(|(name, _)| name == "LD_LIBRARY_PATH").map(|(_, dirs)| dirs.as_str());
     let resolver = library::Resolver::new(ld_cache::LdCache::of_host(), library_path, &spec.cwd);
 
     tree.add_top_level_links()?;
@@ -185,10 +167,5 @@ pub fn pack(spec: &ProgramSpec) -> Result<Packed, Error> {
     tree.put_bytes(INIT_PATH, 0o755, INIT.to_vec())?;
     tree.put_bytes(ORDERS_PATH, 0o644, orders::encode(spec, &found))?;
     let (initrd, files) = tree.into_archive()?;
-    Ok(Packed {
-        initrd,
-        cmdline: CMDLINE.to_owned(),
-        files,
-        notes,
-    })
+    Ok(Packed { initrd, cmdline: CMDLINE.to_owned(), files, notes })
 }

@@ -14,11 +14,7 @@ use super::{Error, ProgramSpec};
 /// NUL bytes, and names of variables that are none.
 pub fn check(spec: &ProgramSpec) -> Result<(), Error> {
     let refuse_nul = |bytes: &[u8], what| {
-        if bytes.contains(&0) {
-            Err(Error::NulByte { what })
-        } else {
-            Ok(())
-        }
+        if bytes.contains(&0) { Err(Error::NulByte { what }) } else { Ok(()) }
     };
     refuse_nul(spec.program.as_bytes(), "program's name")?;
     refuse_nul(spec.cwd.as_os_str().as_bytes(), "working directory")?;
@@ -46,13 +42,9 @@ pub fn encode(spec: &ProgramSpec, program: &Path) -> Vec<u8> {
     put(program.as_os_str().as_bytes());
     put((1 + spec.args.len()).to_string().as_bytes());
     put(spec.program.as_bytes());
-    spec.args
-        .iter()
-        .for_each(|argument| put(argument.as_bytes()));
+    spec.args.iter().for_each(|argument| put(argument.as_bytes()));
     put(spec.env.len().to_string().as_bytes());
-    spec.env
-        .iter()
-        .for_each(|(name, value)| put(format!("{name}={value}").as_bytes()));
+    spec.env.iter().for_each(|(name, value)| put(format!("{name}={value}").as_bytes()));
     bytes
 }
 
@@ -76,10 +68,7 @@ mod tests {
     fn nul_in_an_argument_is_refused() {
         let mut spec = spec();
         spec.args.push("a\0b".into());
-        assert!(matches!(
-            check(&spec),
-            Err(Error::NulByte { what: "argument" })
-        ));
+        assert!(matches!(check(&spec), Err(Error::NulByte { what: "argument" })));
     }
 
     #[test]

@@ -28,9 +28,8 @@ const NAME_SERVICE: &str = "libnss_files.so.2";
 /// [`Error::ProgramNotFound`].
 pub fn find(program: &OsStr, cwd: &Path) -> Result<PathBuf, Error> {
     let host_path = std::env::var_os("PATH").unwrap_or_default();
-    find_in(program, cwd, &host_path).ok_or_else(|| Error::ProgramNotFound {
-        name: program.to_string_lossy().into_owned(),
-    })
+    find_in(program, cwd, &host_path)
+        .ok_or_else(|| Error::ProgramNotFound { name: program.to_string_lossy().into_owned() })
 }
 
 fn find_in(program: &OsStr, cwd: &Path, path: &OsStr) -> Option<PathBuf> {
@@ -41,9 +40,7 @@ fn find_in(program: &OsStr, cwd: &Path, path: &OsStr) -> Option<PathBuf> {
         return None;
     }
     let places = std::env::split_paths(path).map(|folder| cwd.join(folder).join(program));
-    places
-        .into_iter()
-        .find(|place| fs::metadata(place).is_ok_and(|meta| meta.is_file() && is_executable(&meta)))
+    places.into_iter().find(|place| fs::metadata(place).is_ok_and(|meta| meta.is_file() && is_executable(&meta)))
 }
 
 fn is_executable(meta: &fs::Metadata) -> bool {
@@ -54,45 +51,23 @@ fn is_executable(meta: &fs::Metadata) -> bool {
 ///
 /// # Errors
 /// See the head of this file.
-pub fn add(
-    tree: &mut Tree,
-    resolver: &Resolver,
-    program: &Path,
-    spec: &ProgramSpec,
-) -> Result<(), Error> {
-    let meta = fs::metadata(program).map_err(|source| Error::Read {
-        path: program.to_owned(),
-        source,
-    })?;
+pub fn add(tree: &mut Tree, resolver: &Resolver, program: &Path, spec: &ProgramSpec) -> Result<(), Error> {
+    let meta = fs::metadata(program).map_err(|source| Error::Read { path: program.to_owned(), source })?;
     if meta.is_dir() {
-        return Err(Error::ProgramIsFolder {
-            path: program.to_owned(),
-        });
+        return Err(Error::ProgramIsFolder { path: program.to_owned() });
     }
     if !is_executable(&meta) {
-        return Err(Error::NotExecutable {
-            path: program.to_owned(),
-        });
+        return Err(Error::NotExecutable { path: program.to_owned() });
     }
     let mut queue = vec![(program.to_owned(), 0)];
     while let Some((path, depth)) = queue.pop() {
         tree.add_host_file(&path)?;
-        let bytes = fs::read(&path).map_err(|source| Error::Read {
-            path: path.clone(),
-            source,
-        })?;
+        let bytes = fs::read(&path).map_err(|source| Error::Read { path: path.clone(), source })?;
         if let Some(line) = script_line(&bytes) {
             if depth == SCRIPT_LIMIT {
-                return Err(Error::ScriptChain {
-                    script: program.to_owned(),
-                    limit: SCRIPT_LIMIT,
-                });
+                return Err(Error::ScriptChain { script: program.to_owned(), limit: SCRIPT_LIMIT });
             }
-            queue.extend(
-                interpreters(&line, &path, spec)?
-                    .into_iter()
-                    .map(|path| (path, depth + 1)),
-            );
+            queue.extend(interpreters(&line, &path, spec)?.into_iter().map(|path| (path, depth + 1)));
             continue;
         }
         match elf::look(&path, &bytes)? {
@@ -122,17 +97,12 @@ pub fn add_needs_of_extra(
     notes: &mut Vec<String>,
 ) -> Result<(), Error> {
     let mut first = [0; 4];
-    let is_elf = fs::File::open(path)
-        .and_then(|mut file| std::io::Read::read_exact(&mut file, &mut first))
-        .is_ok()
+    let is_elf = fs::File::open(path).and_then(|mut file| std::io::Read::read_exact(&mut file, &mut first)).is_ok()
         && elf::has_magic(&first);
     if !is_elf {
         return Ok(());
     }
-    let bytes = fs::read(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let needs = match elf::look(path, &bytes) {
         Ok(Look::X86_64(object)) => resolver.needs(path, object),
         Ok(Look::Other | Look::Foreign(_)) => return Ok(()),
@@ -154,10 +124,7 @@ fn add_libraries(tree: &mut Tree, resolver: &Resolver, paths: &[PathBuf]) -> Res
     for path in paths {
         tree.add_host_file(path)?;
     }
-    if paths
-        .iter()
-        .any(|path| path.file_name() == Some(OsStr::new("libc.so.6")))
-    {
+    if paths.iter().any(|path| path.file_name() == Some(OsStr::new("libc.so.6"))) {
         for path in resolver.find_by_name(NAME_SERVICE) {
             tree.add_host_file(&path)?;
         }
@@ -168,30 +135,16 @@ fn add_libraries(tree: &mut Tree, resolver: &Resolver, paths: &[PathBuf]) -> Res
 /// The words after `#!`, if it is a script.
 fn script_line(bytes: &[u8]) -> Option<Vec<String>> {
     let line = bytes.strip_prefix(b"#!")?;
-    let line = line
-        .get(..LINE_LIMIT)
-        .unwrap_or(line)
-        .split(|&byte| byte == b'\n')
-        .next()?;
-    Some(
-        String::from_utf8_lossy(line)
-            .split_whitespace()
-            .map(str::to_owned)
-            .collect(),
-    )
+    let line = line.get(..LINE_LIMIT).unwrap_or(line).split(|&byte| byte == b'\n').next()?;
+    Some(String::from_utf8_lossy(line).split_whitespace().map(str::to_owned).collect())
 }
 
 /// The interpreter of a script and, behind `env`, the program that it starts: looked up in the guest's PATH, since that
 /// is where `env` will look.
 fn interpreters(line: &[String], script: &Path, spec: &ProgramSpec) -> Result<Vec<PathBuf>, Error> {
-    let missing = |name: &str| Error::InterpreterMissing {
-        interpreter: name.to_owned(),
-        script: script.to_owned(),
-    };
+    let missing = |name: &str| Error::InterpreterMissing { interpreter: name.to_owned(), script: script.to_owned() };
     let Some((first, rest)) = line.split_first() else {
-        return Err(Error::UnknownFormat {
-            path: script.to_owned(),
-        });
+        return Err(Error::UnknownFormat { path: script.to_owned() });
     };
     let interpreter = spec.cwd.join(first);
     if !interpreter.is_file() {
@@ -201,14 +154,8 @@ fn interpreters(line: &[String], script: &Path, spec: &ProgramSpec) -> Result<Ve
     let is_env = Path::new(first).file_name() == Some(OsStr::new("env"));
     let is_word = |word: &&String| !word.starts_with('-') && !word.contains('=');
     if is_env && let Some(name) = rest.iter().find(is_word) {
-        let path = spec
-            .env
-            .iter()
-            .find(|(variable, _)| variable == "PATH")
-            .map_or("", |(_, path)| path.as_str());
-        found.push(
-            find_in(OsStr::new(name), &spec.cwd, OsStr::new(path)).ok_or_else(|| missing(name))?,
-        );
+        let path = spec.env.iter().find(|(variable, _)| variable == "PATH").map_or("", |(_, path)| path.as_str());
+        found.push(find_in(OsStr::new(name), &spec.cwd, OsStr::new(path)).ok_or_else(|| missing(name))?);
     }
     Ok(found)
 }

@@ -24,27 +24,11 @@ mod archive;
 /// What stands at a path of the guest. Modes are permission bits, times are seconds since 1970.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Node {
-    Folder {
-        mode: u32,
-    },
-    Link {
-        target: OsString,
-    },
-    Device {
-        mode: u32,
-        major: u32,
-        minor: u32,
-    },
-    Bytes {
-        mode: u32,
-        bytes: Vec<u8>,
-    },
-    Host {
-        path: PathBuf,
-        mode: u32,
-        mtime: u32,
-        size: u64,
-    },
+    Folder { mode: u32 },
+    Link { target: OsString },
+    Device { mode: u32, major: u32, minor: u32 },
+    Bytes { mode: u32, bytes: Vec<u8> },
+    Host { path: PathBuf, mode: u32, mtime: u32, size: u64 },
 }
 
 impl Node {
@@ -61,18 +45,10 @@ impl Node {
     fn of_host_file(path: &Path, meta: &Metadata) -> Result<Self, Error> {
         let size = meta.len();
         if size > u64::from(u32::MAX) {
-            return Err(Error::FileTooLarge {
-                path: path.to_owned(),
-                size,
-            });
+            return Err(Error::FileTooLarge { path: path.to_owned(), size });
         }
         let mtime = u32::try_from(meta.mtime()).unwrap_or(0);
-        Ok(Self::Host {
-            path: path.to_owned(),
-            mode: meta.mode() & 0o777,
-            mtime,
-            size,
-        })
+        Ok(Self::Host { path: path.to_owned(), mode: meta.mode() & 0o777, mtime, size })
     }
 }
 
@@ -119,11 +95,7 @@ impl Tree {
     pub fn add_host_folder(&mut self, path: &Path) -> Result<PathBuf, Error> {
         let (real, meta) = self.walk(path)?;
         if !meta.is_dir() {
-            return Err(Error::Conflict {
-                path: real,
-                is: "a file",
-                wanted: "a directory",
-            });
+            return Err(Error::Conflict { path: real, is: "a file", wanted: "a directory" });
         }
         Ok(real)
     }
@@ -149,18 +121,10 @@ impl Tree {
             if meta.is_symlink() {
                 links += 1;
                 if links > LINK_LIMIT {
-                    return Err(Error::LinkLoop {
-                        path: path.to_owned(),
-                        limit: LINK_LIMIT,
-                    });
+                    return Err(Error::LinkLoop { path: path.to_owned(), limit: LINK_LIMIT });
                 }
                 let target = fs::read_link(&next).map_err(read_error(&next))?;
-                self.put_exactly(
-                    &next,
-                    Node::Link {
-                        target: target.clone().into_os_string(),
-                    },
-                )?;
+                self.put_exactly(&next, Node::Link { target: target.clone().into_os_string() })?;
                 if target.is_absolute() {
                     current = PathBuf::from("/");
                 }
@@ -170,27 +134,14 @@ impl Tree {
                 continue;
             }
             if meta.is_dir() {
-                self.put_exactly(
-                    &next,
-                    Node::Folder {
-                        mode: folder_mode(&next),
-                    },
-                )?;
+                self.put_exactly(&next, Node::Folder { mode: folder_mode(&next) })?;
             } else if !ahead.is_empty() {
-                return Err(Error::Conflict {
-                    path: next,
-                    is: "a file",
-                    wanted: "a directory",
-                });
+                return Err(Error::Conflict { path: next, is: "a file", wanted: "a directory" });
             }
             current = next;
         }
         // A path that ends in "..", or in a link to it, leaves the description of something else behind.
-        let meta = if meta.is_file() {
-            meta
-        } else {
-            fs::symlink_metadata(&current).map_err(read_error(&current))?
-        };
+        let meta = if meta.is_file() { meta } else { fs::symlink_metadata(&current).map_err(read_error(&current))? };
         Ok((current, meta))
     }
 
@@ -201,28 +152,17 @@ impl Tree {
             Some(Node::Folder { .. }) if matches!(node, Node::Folder { .. }) => return Ok(()),
             Some(there) if *there == node => return Ok(()),
             Some(there @ (Node::Folder { .. } | Node::Link { .. })) => {
-                return Err(Error::Conflict {
-                    path: path.to_owned(),
-                    is: there.kind(),
-                    wanted: node.kind(),
-                });
+                return Err(Error::Conflict { path: path.to_owned(), is: there.kind(), wanted: node.kind() });
             }
             Some(there) if matches!(node, Node::Folder { .. } | Node::Link { .. }) => {
-                return Err(Error::Conflict {
-                    path: path.to_owned(),
-                    is: there.kind(),
-                    wanted: node.kind(),
-                });
+                return Err(Error::Conflict { path: path.to_owned(), is: there.kind(), wanted: node.kind() });
             }
             // A file takes the place of a file: the user's own /etc/passwd, say.
             Some(there) => self.total -= size(there),
         }
         self.total += size(&node);
         if self.total > TOTAL_LIMIT {
-            return Err(Error::TooMuch {
-                path: path.to_owned(),
-                limit_mib: TOTAL_LIMIT >> 20,
-            });
+            return Err(Error::TooMuch { path: path.to_owned(), limit_mib: TOTAL_LIMIT >> 20 });
         }
         self.nodes.insert(path.to_owned(), node);
         Ok(())
@@ -234,9 +174,7 @@ impl Tree {
     /// A path that is needed as something else, or that the guest's mounts hide.
     pub fn put(&mut self, guest: &Path, node: Node) -> Result<PathBuf, Error> {
         if !guest.is_absolute() {
-            return Err(Error::GuestPathRelative {
-                path: guest.to_owned(),
-            });
+            return Err(Error::GuestPathRelative { path: guest.to_owned() });
         }
         let mut ahead = components(guest);
         let mut current = PathBuf::from("/");
@@ -257,10 +195,7 @@ impl Tree {
             {
                 links += 1;
                 if links > LINK_LIMIT {
-                    return Err(Error::LinkLoop {
-                        path: guest.to_owned(),
-                        limit: LINK_LIMIT,
-                    });
+                    return Err(Error::LinkLoop { path: guest.to_owned(), limit: LINK_LIMIT });
                 }
                 let target = PathBuf::from(target);
                 if target.is_absolute() {
@@ -272,12 +207,7 @@ impl Tree {
                 continue;
             }
             let put = if is_last { node.take() } else { None };
-            self.put_exactly(
-                &next,
-                put.unwrap_or(Node::Folder {
-                    mode: folder_mode(&next),
-                }),
-            )?;
+            self.put_exactly(&next, put.unwrap_or(Node::Folder { mode: folder_mode(&next) }))?;
             current = next;
         }
         Ok(current)
@@ -288,8 +218,7 @@ impl Tree {
     /// # Errors
     /// As [`Tree::put`].
     pub fn put_bytes(&mut self, guest: &str, mode: u32, bytes: Vec<u8>) -> Result<(), Error> {
-        self.put(Path::new(guest), Node::Bytes { mode, bytes })
-            .map(drop)
+        self.put(Path::new(guest), Node::Bytes { mode, bytes }).map(drop)
     }
 
     /// Puts a regular file of the host at another path.
@@ -297,10 +226,7 @@ impl Tree {
     /// # Errors
     /// A file that cannot be looked at, and as [`Tree::put`].
     pub fn put_host_file(&mut self, host: &Path, guest: &Path) -> Result<PathBuf, Error> {
-        let meta = fs::metadata(host).map_err(|source| Error::Read {
-            path: host.to_owned(),
-            source,
-        })?;
+        let meta = fs::metadata(host).map_err(|source| Error::Read { path: host.to_owned(), source })?;
         self.put(guest, Node::of_host_file(host, &meta)?)
     }
 
@@ -335,21 +261,12 @@ fn components(path: &Path) -> VecDeque<OsString> {
         Component::ParentDir => Some(OsStr::new("..")),
         Component::RootDir | Component::CurDir | Component::Prefix(_) => None,
     };
-    path.components()
-        .filter_map(part)
-        .map(OsStr::to_owned)
-        .collect()
+    path.components().filter_map(part).map(OsStr::to_owned).collect()
 }
 
 fn refuse_covered(path: &Path) -> Result<(), Error> {
-    match MOUNTS
-        .into_iter()
-        .find(|mount| path.starts_with(mount) && path != Path::new(mount))
-    {
-        Some(mount) => Err(Error::Covered {
-            path: path.to_owned(),
-            mount,
-        }),
+    match MOUNTS.into_iter().find(|mount| path.starts_with(mount) && path != Path::new(mount)) {
+        Some(mount) => Err(Error::Covered { path: path.to_owned(), mount }),
         None => Ok(()),
     }
 }

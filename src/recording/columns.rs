@@ -71,16 +71,13 @@ impl Columns {
     /// True when a record with `bytes` bytes still fits.
     pub fn has_room(&self, bytes: usize) -> bool {
         let used = self.tags.len() + self.deltas.len() + self.numbers.len() + self.bytes.len();
-        self.tags.len() < MAX_RECORDS
-            && used + bytes + RECORD_OVERHEAD + LENGTHS <= EVENTS_FRAME_TARGET
+        self.tags.len() < MAX_RECORDS && used + bytes + RECORD_OVERHEAD + LENGTHS <= EVENTS_FRAME_TARGET
     }
 
     /// Adds one input.
     pub fn input(&mut self, input: &Input) {
         match &input.data {
-            InputData::SerialRx { port, bytes } => {
-                self.push(TAG_SERIAL_RX, input.at, &[(*port).into()], bytes)
-            }
+            InputData::SerialRx { port, bytes } => self.push(TAG_SERIAL_RX, input.at, &[(*port).into()], bytes),
             InputData::HaltAdvance { ns } => self.plain(TAG_HALT_ADVANCE, input.at, *ns),
             InputData::WallClock { ns } => self.plain(TAG_WALL_CLOCK, input.at, *ns),
             InputData::HostEntropy { bytes } => self.push(TAG_HOST_ENTROPY, input.at, &[], bytes),
@@ -105,17 +102,11 @@ impl Columns {
 
     /// The payload of everything added so far; starts anew.
     pub fn cut(&mut self) -> Vec<u8> {
-        let mut payload =
-            Vec::with_capacity(LENGTHS + self.tags.len() + self.deltas.len() + self.bytes.len());
+        let mut payload = Vec::with_capacity(LENGTHS + self.tags.len() + self.deltas.len() + self.bytes.len());
         for column in [&self.tags, &self.deltas, &self.numbers] {
             write_number(&mut payload, column.len() as u64);
         }
-        for column in [
-            &mut self.tags,
-            &mut self.deltas,
-            &mut self.numbers,
-            &mut self.bytes,
-        ] {
+        for column in [&mut self.tags, &mut self.deltas, &mut self.numbers, &mut self.bytes] {
             payload.append(column);
         }
         payload
@@ -126,9 +117,7 @@ impl Columns {
             self.first = at;
             self.last = at;
         }
-        let delta = at
-            .checked_since(self.last)
-            .expect("the writer has refused moments that run backwards");
+        let delta = at.checked_since(self.last).expect("the writer has refused moments that run backwards");
         self.tags.push(tag);
         write_number(&mut self.deltas, delta);
         self.last = at;
@@ -154,11 +143,7 @@ pub fn decode(payload: &[u8], first: Moment) -> Result<Vec<Event>, Malformed> {
     let mut rest = Cursor(payload);
     let lengths = [rest.length()?, rest.length()?, rest.length()?];
     let tags = rest.take(lengths[0])?;
-    let mut columns = Reading {
-        deltas: rest.column(lengths[1])?,
-        numbers: rest.column(lengths[2])?,
-        bytes: rest,
-    };
+    let mut columns = Reading { deltas: rest.column(lengths[1])?, numbers: rest.column(lengths[2])?, bytes: rest };
     if tags.is_empty() {
         return Err(Malformed::Payload("it holds no records"));
     }
@@ -170,13 +155,9 @@ pub fn decode(payload: &[u8], first: Moment) -> Result<Vec<Event>, Malformed> {
     for (index, &tag) in tags.iter().enumerate() {
         let delta = columns.deltas.number()?;
         if index == 0 && delta != 0 {
-            return Err(Malformed::Payload(
-                "its first record is not at the moment of the frame",
-            ));
+            return Err(Malformed::Payload("its first record is not at the moment of the frame"));
         }
-        at = at
-            .checked_add(delta)
-            .ok_or(Malformed::Payload("a moment overflows"))?;
+        at = at.checked_add(delta).ok_or(Malformed::Payload("a moment overflows"))?;
         events.push(columns.record(tag, at)?);
     }
     columns.finish()?;
@@ -197,30 +178,16 @@ impl Reading<'_> {
                 return Ok(Event::Digest(Digest { at, digest }));
             }
             TAG_OUTPUT => {
-                return Ok(Event::Output(Output {
-                    at,
-                    port: self.port()?,
-                    bytes: self.string()?,
-                }));
+                return Ok(Event::Output(Output { at, port: self.port()?, bytes: self.string()? }));
             }
             TAG_NOTE => {
-                let text = String::from_utf8(self.string()?)
-                    .map_err(|_| Malformed::Payload("a note is not UTF-8"))?;
+                let text = String::from_utf8(self.string()?).map_err(|_| Malformed::Payload("a note is not UTF-8"))?;
                 return Ok(Event::Note(Note { at, text }));
             }
-            TAG_SERIAL_RX => InputData::SerialRx {
-                port: self.port()?,
-                bytes: self.string()?,
-            },
-            TAG_HALT_ADVANCE => InputData::HaltAdvance {
-                ns: self.numbers.number()?,
-            },
-            TAG_WALL_CLOCK => InputData::WallClock {
-                ns: self.numbers.number()?,
-            },
-            TAG_HOST_ENTROPY => InputData::HostEntropy {
-                bytes: self.string()?,
-            },
+            TAG_SERIAL_RX => InputData::SerialRx { port: self.port()?, bytes: self.string()? },
+            TAG_HALT_ADVANCE => InputData::HaltAdvance { ns: self.numbers.number()? },
+            TAG_WALL_CLOCK => InputData::WallClock { ns: self.numbers.number()? },
+            TAG_HOST_ENTROPY => InputData::HostEntropy { bytes: self.string()? },
             _ => return Err(Malformed::UnknownTag(tag)),
         };
         Ok(Event::Input(Input { at, data }))
@@ -234,9 +201,7 @@ impl Reading<'_> {
     fn string(&mut self) -> Result<Vec<u8>, Malformed> {
         let len = self.numbers.length()?;
         if len > MAX_RECORD_BYTES {
-            return Err(Malformed::Payload(
-                "a byte string is longer than a record may hold",
-            ));
+            return Err(Malformed::Payload("a byte string is longer than a record may hold"));
         }
         Ok(self.bytes.take(len)?.to_vec())
     }
@@ -245,9 +210,7 @@ impl Reading<'_> {
         if self.deltas.0.is_empty() && self.numbers.0.is_empty() && self.bytes.0.is_empty() {
             return Ok(());
         }
-        Err(Malformed::Payload(
-            "bytes are left over after the last record",
-        ))
+        Err(Malformed::Payload("bytes are left over after the last record"))
     }
 }
 
@@ -256,10 +219,7 @@ struct Cursor<'a>(&'a [u8]);
 
 impl<'a> Cursor<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], Malformed> {
-        let (head, tail) = self
-            .0
-            .split_at_checked(len)
-            .ok_or(Malformed::Payload("a column is too short"))?;
+        let (head, tail) = self.0.split_at_checked(len).ok_or(Malformed::Payload("a column is too short"))?;
         self.0 = tail;
         Ok(head)
     }
@@ -327,21 +287,14 @@ mod tests {
     #[test]
     fn numbers_beyond_64_bits_and_padded_numbers_are_refused() {
         assert!(Cursor(&[0xff; 11]).number().is_err());
-        assert!(
-            Cursor(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02])
-                .number()
-                .is_err()
-        );
+        assert!(Cursor(&[0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x02]).number().is_err());
         assert!(Cursor(&[0x80, 0x00]).number().is_err());
         assert!(Cursor(&[0x80]).number().is_err());
     }
 
     #[test]
     fn unknown_tag_is_named() {
-        assert_eq!(
-            decode(&[1, 1, 0, 0x7e, 0], Moment::ZERO),
-            Err(Malformed::UnknownTag(0x7e))
-        );
+        assert_eq!(decode(&[1, 1, 0, 0x7e, 0], Moment::ZERO), Err(Malformed::UnknownTag(0x7e)));
     }
 
     #[test]

@@ -19,11 +19,7 @@ pub enum Error {
     Open { path: PathBuf, source: io::Error },
     /// The host failed while the file was read.
     #[error("cannot read the recording {path} at offset {offset}")]
-    Read {
-        path: PathBuf,
-        offset: u64,
-        source: io::Error,
-    },
+    Read { path: PathBuf, offset: u64, source: io::Error },
     /// The file does not begin as a recording does.
     #[error("{path} is not a recording: it does not start with the reenact signature")]
     NotARecording { path: PathBuf },
@@ -32,40 +28,18 @@ pub enum Error {
         "{path}: recording format {found} is newer than this reenact understands ({known}); \
          read it with the reenact that wrote it or a later one"
     )]
-    NewerFormat {
-        path: PathBuf,
-        found: u32,
-        known: u32,
-    },
+    NewerFormat { path: PathBuf, found: u32, known: u32 },
     /// The superblock is whole and names a format that was never released.
-    #[error(
-        "{path}: recording format {found} is not known to this reenact, which reads format {known}"
-    )]
-    UnknownFormat {
-        path: PathBuf,
-        found: u32,
-        known: u32,
-    },
+    #[error("{path}: recording format {found} is not known to this reenact, which reads format {known}")]
+    UnknownFormat { path: PathBuf, found: u32, known: u32 },
     /// A frame is whole, but its type does not belong to the format version of the file.
-    #[error(
-        "{path}: frame {seq} at offset {offset} has type {kind}, which recording format 1 does not define"
-    )]
-    UnknownFrame {
-        path: PathBuf,
-        offset: u64,
-        seq: u64,
-        kind: u8,
-    },
+    #[error("{path}: frame {seq} at offset {offset} has type {kind}, which recording format 1 does not define")]
+    UnknownFrame { path: PathBuf, offset: u64, seq: u64, kind: u8 },
     /// An Events frame is whole, but a record in it has a tag that does not belong to the format version.
     #[error(
         "{path}: frame {seq} at offset {offset} holds a record with tag {tag:#04x}, which recording format 1 does not define"
     )]
-    UnknownRecord {
-        path: PathBuf,
-        offset: u64,
-        seq: u64,
-        tag: u8,
-    },
+    UnknownRecord { path: PathBuf, offset: u64, seq: u64, tag: u8 },
     /// The bytes are not what a recorder wrote.
     #[error("{path} is damaged: {damage}")]
     Damaged { path: PathBuf, damage: Damage },
@@ -83,32 +57,17 @@ pub enum Error {
     #[error("cannot create the recording {path}")]
     Create { path: PathBuf, source: io::Error },
     /// The host failed while the file was written (disk full, for one). The file opens up to its last whole frame.
-    #[error(
-        "cannot write the recording {path} at offset {offset}; what was written before stays readable"
-    )]
-    Write {
-        path: PathBuf,
-        offset: u64,
-        source: io::Error,
-    },
+    #[error("cannot write the recording {path} at offset {offset}; what was written before stays readable")]
+    Write { path: PathBuf, offset: u64, source: io::Error },
     /// An earlier write failed, so nothing more is written.
     #[error("the recording {path} takes no more events because an earlier write failed")]
     WriterFailed { path: PathBuf },
     /// The recorder handed over an event from before the last one.
     #[error("{path}: an event at moment {at} cannot follow one at moment {last}")]
-    OutOfOrder {
-        path: PathBuf,
-        at: Moment,
-        last: Moment,
-    },
+    OutOfOrder { path: PathBuf, at: Moment, last: Moment },
     /// One thing is larger than the format allows.
     #[error("{path}: {what} takes {len} bytes, and the recording format allows {max}")]
-    TooLarge {
-        path: PathBuf,
-        what: &'static str,
-        len: u64,
-        max: u64,
-    },
+    TooLarge { path: PathBuf, what: &'static str, len: u64, max: u64 },
     /// Two images claim the same role, so a replay could not tell them apart.
     #[error("{path}: two images have the role {role}; each role can be filled once")]
     DuplicateImage { path: PathBuf, role: String },
@@ -143,11 +102,7 @@ pub enum DamageKind {
     FrameMagic { found: u32 },
     /// A length field exceeds what the format allows.
     #[error("the field {field} says {value}, and at most {max} is allowed")]
-    Length {
-        field: &'static str,
-        value: u64,
-        max: u64,
-    },
+    Length { field: &'static str, value: u64, max: u64 },
     /// Header and payload do not match the frame's checksum.
     #[error("the checksum is {stored:#010x}, and the bytes give {computed:#010x}")]
     Checksum { stored: u32, computed: u32 },

@@ -109,11 +109,7 @@ pub fn read_superblock(bytes: &[u8]) -> Opening {
     let Ok(block) = <[u8; SUPERBLOCK_LEN]>::try_from(bytes) else {
         let cut = !bytes.is_empty() && superblock(FORMAT_VERSION).starts_with(bytes);
         let missing = (SUPERBLOCK_LEN - bytes.len()) as u64;
-        return if cut {
-            Opening::Damaged(DamageKind::Truncated { missing })
-        } else {
-            Opening::Foreign
-        };
+        return if cut { Opening::Damaged(DamageKind::Truncated { missing }) } else { Opening::Foreign };
     };
     let [_, _, _, _, _, _, _, _, v0, v1, v2, v3, ..] = block;
     let version = u32::from_le_bytes([v0, v1, v2, v3]);
@@ -142,11 +138,7 @@ mod tests {
         for bit in 0..SUPERBLOCK_LEN * 8 {
             let mut block = superblock(FORMAT_VERSION);
             block[bit / 8] ^= 1 << (bit % 8);
-            assert_eq!(
-                read_superblock(&block),
-                Opening::Damaged(DamageKind::Superblock),
-                "bit {bit}"
-            );
+            assert_eq!(read_superblock(&block), Opening::Damaged(DamageKind::Superblock), "bit {bit}");
         }
     }
 

@@ -14,10 +14,7 @@
 use std::io;
 
 use super::error::DamageKind;
-use super::format::{
-    FLAG_STORED, FRAME_CRC_OFFSET, FRAME_HEADER_LEN, FRAME_MAGIC, FrameKind, MAX_RAW_LEN,
-    superblock,
-};
+use super::format::{FLAG_STORED, FRAME_CRC_OFFSET, FRAME_HEADER_LEN, FRAME_MAGIC, FrameKind, MAX_RAW_LEN, superblock};
 use super::header::Hash;
 use crate::moment::Moment;
 
@@ -39,19 +36,11 @@ impl Link {
     /// The link behind the superblock of `version`.
     pub fn start(version: u32) -> Link {
         let block = superblock(version);
-        Link {
-            offset: block.len() as u64,
-            seq: 0,
-            head: *blake3::hash(&block).as_bytes(),
-        }
+        Link { offset: block.len() as u64, seq: 0, head: *blake3::hash(&block).as_bytes() }
     }
 
     fn after(&self, frame: &[u8]) -> Link {
-        Link {
-            offset: self.offset + frame.len() as u64,
-            seq: self.seq + 1,
-            head: *blake3::hash(frame).as_bytes(),
-        }
+        Link { offset: self.offset + frame.len() as u64, seq: self.seq + 1, head: *blake3::hash(frame).as_bytes() }
     }
 }
 
@@ -64,10 +53,7 @@ pub struct Sealer {
 impl Sealer {
     /// A sealer whose first frame will follow `link`.
     pub fn new(link: Link) -> io::Result<Sealer> {
-        Ok(Sealer {
-            link,
-            zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)?,
-        })
+        Ok(Sealer { link, zstd: zstd::bulk::Compressor::new(ZSTD_LEVEL)? })
     }
 
     /// Where the next frame goes.
@@ -82,17 +68,10 @@ impl Sealer {
     /// # Errors
     /// When `raw` is too long or zstd fails; the sealer is then as before.
     pub fn seal(&mut self, kind: u8, first: Moment, raw: &[u8]) -> io::Result<Vec<u8>> {
-        let raw_len = u32::try_from(raw.len())
-            .ok()
-            .filter(|&len| len <= MAX_RAW_LEN);
-        let raw_len = raw_len
-            .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame payload too long"))?;
+        let raw_len = u32::try_from(raw.len()).ok().filter(|&len| len <= MAX_RAW_LEN);
+        let raw_len = raw_len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "frame payload too long"))?;
         let packed = self.zstd.compress(raw)?;
-        let (flags, payload) = if packed.len() < raw.len() {
-            (0, &packed[..])
-        } else {
-            (FLAG_STORED, raw)
-        };
+        let (flags, payload) = if packed.len() < raw.len() { (0, &packed[..]) } else { (FLAG_STORED, raw) };
         let mut frame = Vec::with_capacity(FRAME_HEADER_LEN + payload.len());
         frame.extend_from_slice(&FRAME_MAGIC.to_le_bytes());
         frame.extend_from_slice(&[kind, flags, 0, 0]);
@@ -149,27 +128,17 @@ impl FrameHeader {
         };
         let (raw_len, len, max) = (header.raw_len.into(), header.len.into(), MAX_RAW_LEN.into());
         if raw_len > max {
-            return Err(DamageKind::Length {
-                field: "raw_len",
-                value: raw_len,
-                max,
-            });
+            return Err(DamageKind::Length { field: "raw_len", value: raw_len, max });
         }
         if len > raw_len {
-            return Err(DamageKind::Length {
-                field: "len",
-                value: len,
-                max: raw_len,
-            });
+            return Err(DamageKind::Length { field: "len", value: len, max: raw_len });
         }
         Ok(header)
     }
 }
 
 fn field<const N: usize>(bytes: &[u8; FRAME_HEADER_LEN], at: usize) -> [u8; N] {
-    bytes[at..at + N]
-        .try_into()
-        .expect("every field lies inside the header")
+    bytes[at..at + N].try_into().expect("every field lies inside the header")
 }
 
 /// A frame whose checksum and chain hold.
@@ -182,53 +151,28 @@ pub(super) struct Frame {
 
 impl Frame {
     /// Believes `bytes` (a whole frame with header `header`) if they continue `link`; also gives the next link.
-    pub fn check(
-        header: FrameHeader,
-        bytes: Vec<u8>,
-        link: &Link,
-    ) -> Result<(Frame, Link), DamageKind> {
+    pub fn check(header: FrameHeader, bytes: Vec<u8>, link: &Link) -> Result<(Frame, Link), DamageKind> {
         let payload = bytes.get(FRAME_HEADER_LEN..).unwrap_or_default();
         let computed = crc32c::crc32c_append(crc32c::crc32c(&bytes[..FRAME_CRC_OFFSET]), payload);
         if computed != header.crc {
-            return Err(DamageKind::Checksum {
-                stored: header.crc,
-                computed,
-            });
+            return Err(DamageKind::Checksum { stored: header.crc, computed });
         }
         if header.seq != link.seq {
-            return Err(DamageKind::Sequence {
-                expected: link.seq,
-                found: header.seq,
-            });
+            return Err(DamageKind::Sequence { expected: link.seq, found: header.seq });
         }
         if header.prev != link.head {
             return Err(DamageKind::Chain);
         }
         let is_stored = header.flags == FLAG_STORED;
         if (header.flags != 0 && !is_stored) || header.reserved != 0 {
-            return Err(DamageKind::Flags {
-                flags: header.flags,
-                reserved: header.reserved,
-            });
+            return Err(DamageKind::Flags { flags: header.flags, reserved: header.reserved });
         }
         if is_stored && header.len != header.raw_len {
             let (value, max) = (header.len.into(), header.raw_len.into());
-            return Err(DamageKind::Length {
-                field: "len",
-                value,
-                max,
-            });
+            return Err(DamageKind::Length { field: "len", value, max });
         }
         let next = link.after(&bytes);
-        Ok((
-            Frame {
-                header,
-                bytes,
-                offset: link.offset,
-                seq: link.seq,
-            },
-            next,
-        ))
+        Ok((Frame { header, bytes, offset: link.offset, seq: link.seq }, next))
     }
 
     /// The frame's type, if format 1 defines it, or else its number.

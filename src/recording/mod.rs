@@ -29,12 +29,8 @@ mod writer;
 mod tests;
 
 pub use error::{Damage, DamageKind, Error, Result};
-pub use event::{
-    Counts, Digest, End, Event, ExitReason, Input, InputData, InputSource, Note, Output, ResetHow,
-};
-pub use header::{
-    BootKind, CpuModel, Hash, Header, Image, ImageInfo, ImageRole, MachineConfig, ProgramInfo,
-};
+pub use event::{Counts, Digest, End, Event, ExitReason, Input, InputData, InputSource, Note, Output, ResetHow};
+pub use header::{BootKind, CpuModel, Hash, Header, Image, ImageInfo, ImageRole, MachineConfig, ProgramInfo};
 pub use identity::Identity;
 pub use reader::{Events, Reader};
 pub use source::Source;

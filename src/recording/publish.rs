@@ -26,13 +26,8 @@ impl Unpublished {
     /// Creates the temporary file in the directory of `path`.
     pub fn create(path: &Path, overwrite: bool) -> Result<(Unpublished, File)> {
         refuse_taken(path, overwrite)?;
-        let name = path.file_name().ok_or_else(|| Error::NoFileName {
-            path: path.to_path_buf(),
-        })?;
-        let create_error = |source| Error::Create {
-            path: path.to_path_buf(),
-            source,
-        };
+        let name = path.file_name().ok_or_else(|| Error::NoFileName { path: path.to_path_buf() })?;
+        let create_error = |source| Error::Create { path: path.to_path_buf(), source };
         for attempt in 0..NAME_ATTEMPTS {
             let mut hidden = OsString::from(".");
             hidden.push(name);
@@ -41,22 +36,10 @@ impl Unpublished {
                 hidden.push(format!(".{attempt}"));
             }
             let temporary = path.with_file_name(hidden);
-            match OpenOptions::new()
-                .write(true)
-                .create_new(true)
-                .open(&temporary)
-            {
+            match OpenOptions::new().write(true).create_new(true).open(&temporary) {
                 Ok(file) => {
                     let path = path.to_path_buf();
-                    return Ok((
-                        Unpublished {
-                            temporary,
-                            path,
-                            overwrite,
-                            is_published: false,
-                        },
-                        file,
-                    ));
+                    return Ok((Unpublished { temporary, path, overwrite, is_published: false }, file));
                 }
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
                 Err(error) => return Err(create_error(error)),
@@ -79,13 +62,8 @@ impl Unpublished {
             rename_without_replacing(&self.temporary, &self.path)
         };
         moved.map_err(|source| match source.kind() {
-            io::ErrorKind::AlreadyExists => Error::Exists {
-                path: self.path.clone(),
-            },
-            _ => Error::Create {
-                path: self.path.clone(),
-                source,
-            },
+            io::ErrorKind::AlreadyExists => Error::Exists { path: self.path.clone() },
+            _ => Error::Create { path: self.path.clone(), source },
         })?;
         self.is_published = true;
         sync_directory(&self.path);
@@ -106,13 +84,9 @@ impl Drop for Unpublished {
 fn refuse_taken(path: &Path, overwrite: bool) -> Result<()> {
     match fs::symlink_metadata(path) {
         Err(_) => Ok(()),
-        Ok(_) if !overwrite => Err(Error::Exists {
-            path: path.to_path_buf(),
-        }),
+        Ok(_) if !overwrite => Err(Error::Exists { path: path.to_path_buf() }),
         // Renaming over a device node or a link would destroy something that is no recording.
-        Ok(found) if !found.is_file() => Err(Error::NotAFile {
-            path: path.to_path_buf(),
-        }),
+        Ok(found) if !found.is_file() => Err(Error::NotAFile { path: path.to_path_buf() }),
         Ok(_) => Ok(()),
     }
 }
@@ -136,20 +110,9 @@ fn rename_noreplace(from: &Path, to: &Path) -> io::Result<()> {
     let from = CString::new(from.as_os_str().as_bytes())?;
     let to = CString::new(to.as_os_str().as_bytes())?;
     // SAFETY: both pointers are NUL-terminated strings that live until the call returns; the call writes no memory.
-    let result = unsafe {
-        libc::renameat2(
-            libc::AT_FDCWD,
-            from.as_ptr(),
-            libc::AT_FDCWD,
-            to.as_ptr(),
-            libc::RENAME_NOREPLACE,
-        )
-    };
-    if result == 0 {
-        Ok(())
-    } else {
-        Err(io::Error::last_os_error())
-    }
+    let result =
+        unsafe { libc::renameat2(libc::AT_FDCWD, from.as_ptr(), libc::AT_FDCWD, to.as_ptr(), libc::RENAME_NOREPLACE) };
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 #[cfg(not(target_os = "linux"))]
@@ -159,10 +122,7 @@ fn rename_noreplace(_from: &Path, _to: &Path) -> io::Result<()> {
 
 /// Makes the new name survive a power failure where the file system can; failure costs only that.
 fn sync_directory(path: &Path) {
-    let directory = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if let Ok(directory) = File::open(directory) {
         let _ = directory.sync_all();
     }

@@ -11,8 +11,7 @@ use std::vec;
 use super::error::{DamageKind, Error, Result};
 use super::event::{Counts, Event};
 use super::format::{
-    FORMAT_VERSION, FRAME_HEADER_LEN, FrameKind, MAX_IMAGE_LEN, Opening, SUPERBLOCK_LEN,
-    read_superblock,
+    FORMAT_VERSION, FRAME_HEADER_LEN, FrameKind, MAX_IMAGE_LEN, Opening, SUPERBLOCK_LEN, read_superblock,
 };
 use super::frame::{Frame, Link};
 use super::header::{Hash, Header, ImageInfo, ImageRole};
@@ -37,10 +36,7 @@ impl Reader {
     /// [`Error::UnknownFormat`] for a file that is something else; [`Error::Damaged`] when superblock or header are.
     pub fn open(path: impl AsRef<Path>) -> Result<Reader> {
         let path = path.as_ref();
-        let file = File::open(path).map_err(|source| Error::Open {
-            path: path.to_path_buf(),
-            source,
-        })?;
+        let file = File::open(path).map_err(|source| Error::Open { path: path.to_path_buf(), source })?;
         Reader::from_source(Arc::new(file), path)
     }
 
@@ -49,28 +45,16 @@ impl Reader {
     /// # Errors
     /// As [`Reader::open`].
     pub fn from_source(source: Arc<dyn Source>, name: impl AsRef<Path>) -> Result<Reader> {
-        let evidence = Evidence {
-            source,
-            path: name.as_ref().into(),
-        };
+        let evidence = Evidence { source, path: name.as_ref().into() };
         require_superblock(&evidence)?;
         let link = Link::start(FORMAT_VERSION);
         let Some((frame, next)) = evidence.frame(&link)? else {
-            return Err(evidence.damage(
-                &link,
-                DamageKind::Truncated {
-                    missing: FRAME_HEADER_LEN as u64,
-                },
-            ));
+            return Err(evidence.damage(&link, DamageKind::Truncated { missing: FRAME_HEADER_LEN as u64 }));
         };
         let header = read_header(&frame).map_err(|kind| evidence.damage(&link, kind))?;
         let header = Arc::new(header);
         let start = Walk::new(evidence, header.clone(), next);
-        Ok(Reader {
-            header,
-            start,
-            events_start: OnceLock::new(),
-        })
+        Ok(Reader { header, start, events_start: OnceLock::new() })
     }
 
     /// The path or name that the recording was opened by.
@@ -110,14 +94,9 @@ impl Reader {
             }
             Ok(())
         })?;
-        let whole = self
-            .images()
-            .get(wanted)
-            .is_some_and(|image| image.blake3 == *blake3::hash(&bytes).as_bytes());
+        let whole = self.images().get(wanted).is_some_and(|image| image.blake3 == *blake3::hash(&bytes).as_bytes());
         if !whole {
-            let kind = DamageKind::ImageHash {
-                role: role.to_string(),
-            };
+            let kind = DamageKind::ImageHash { role: role.to_string() };
             return Err(self.start.evidence.damage(self.start.link(), kind));
         }
         Ok(Some(bytes))
@@ -132,18 +111,11 @@ impl Reader {
             Some(walk) => walk.clone(),
             None => self.walk_images(|_, _| Ok(()))?,
         };
-        Ok(Events {
-            walk,
-            queue: Vec::new().into_iter(),
-            is_done: false,
-        })
+        Ok(Events { walk, queue: Vec::new().into_iter(), is_done: false })
     }
 
     /// Visits every image frame; returns where the events begin and remembers it.
-    fn walk_images(
-        &self,
-        mut visit: impl FnMut(usize, &Frame) -> std::result::Result<(), DamageKind>,
-    ) -> Result<Walk> {
+    fn walk_images(&self, mut visit: impl FnMut(usize, &Frame) -> std::result::Result<(), DamageKind>) -> Result<Walk> {
         let mut walk = self.start.clone();
         while walk.image_due().is_some() {
             let before = *walk.link();
@@ -162,22 +134,12 @@ fn require_superblock(evidence: &Evidence) -> Result<()> {
     let path = evidence.path.to_path_buf();
     match read_superblock(block.get(..have).unwrap_or_default()) {
         Opening::Version(FORMAT_VERSION) => Ok(()),
-        Opening::Version(found) if found > FORMAT_VERSION => Err(Error::NewerFormat {
-            path,
-            found,
-            known: FORMAT_VERSION,
-        }),
-        Opening::Version(found) => Err(Error::UnknownFormat {
-            path,
-            found,
-            known: FORMAT_VERSION,
-        }),
+        Opening::Version(found) if found > FORMAT_VERSION => {
+            Err(Error::NewerFormat { path, found, known: FORMAT_VERSION })
+        }
+        Opening::Version(found) => Err(Error::UnknownFormat { path, found, known: FORMAT_VERSION }),
         Opening::Damaged(kind) => {
-            let front = Link {
-                offset: 0,
-                seq: 0,
-                head: Hash::default(),
-            };
+            let front = Link { offset: 0, seq: 0, head: Hash::default() };
             Err(evidence.damage(&front, kind))
         }
         Opening::Foreign => Err(Error::NotARecording { path }),
@@ -195,23 +157,12 @@ fn read_header(frame: &Frame) -> std::result::Result<Header, DamageKind> {
     };
     for (index, image) in header.images.iter().enumerate() {
         if image.len > MAX_IMAGE_LEN {
-            return Err(DamageKind::Length {
-                field: "image length",
-                value: image.len,
-                max: MAX_IMAGE_LEN,
-            });
+            return Err(DamageKind::Length { field: "image length", value: image.len, max: MAX_IMAGE_LEN });
         }
         if image.len == 0 && image.blake3 != *blake3::hash(&[]).as_bytes() {
-            return Err(DamageKind::ImageHash {
-                role: image.role.to_string(),
-            });
+            return Err(DamageKind::ImageHash { role: image.role.to_string() });
         }
-        if header
-            .images
-            .iter()
-            .take(index)
-            .any(|other| other.role == image.role)
-        {
+        if header.images.iter().take(index).any(|other| other.role == image.role) {
             return Err(DamageKind::Payload("two images have the same role"));
         }
     }

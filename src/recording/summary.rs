@@ -53,12 +53,8 @@ impl Reader {
     /// [`Error::Read`] when the host fails; [`Error::UnknownFrame`] and [`Error::UnknownRecord`] when the file holds
     /// what its format version does not define. Damage is reported in the summary.
     pub fn summary(&self) -> Result<Summary> {
-        let mut pass = Pass {
-            walk: self.start.clone(),
-            hasher: blake3::Hasher::new(),
-            inputs: BTreeMap::new(),
-            end: None,
-        };
+        let mut pass =
+            Pass { walk: self.start.clone(), hasher: blake3::Hasher::new(), inputs: BTreeMap::new(), end: None };
         let mut good = *pass.walk.link();
         let damage = loop {
             match pass.advance() {
@@ -95,9 +91,9 @@ impl Pass {
         let image = self.walk.image_due().cloned();
         match (self.walk.step()?, image) {
             (None, _) => return Ok(false),
-            (Some(Step::Image { frame, .. }), Some(image)) => self
-                .image_piece(&frame, &image)
-                .map_err(|kind| self.walk.evidence.damage(&before, kind))?,
+            (Some(Step::Image { frame, .. }), Some(image)) => {
+                self.image_piece(&frame, &image).map_err(|kind| self.walk.evidence.damage(&before, kind))?
+            }
             (Some(Step::Events(events)), _) => self.count_inputs(&events),
             (Some(Step::End(end)), _) => self.end = Some(end),
             (Some(Step::Image { .. }), None) => {}
@@ -105,28 +101,14 @@ impl Pass {
         Ok(true)
     }
 
-    fn image_piece(
-        &mut self,
-        frame: &Frame,
-        image: &ImageInfo,
-    ) -> std::result::Result<(), DamageKind> {
+    fn image_piece(&mut self, frame: &Frame, image: &ImageInfo) -> std::result::Result<(), DamageKind> {
         self.hasher.update(&frame.payload()?);
-        if self
-            .walk
-            .image_due()
-            .is_some_and(|due| due.role == image.role)
-        {
+        if self.walk.image_due().is_some_and(|due| due.role == image.role) {
             return Ok(());
         }
         let hash = *self.hasher.finalize().as_bytes();
         self.hasher.reset();
-        if hash == image.blake3 {
-            Ok(())
-        } else {
-            Err(DamageKind::ImageHash {
-                role: image.role.to_string(),
-            })
-        }
+        if hash == image.blake3 { Ok(()) } else { Err(DamageKind::ImageHash { role: image.role.to_string() }) }
     }
 
     fn count_inputs(&mut self, events: &[Event]) {

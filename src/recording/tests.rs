@@ -20,10 +20,7 @@ fn header() -> Header {
         machine: MachineConfig {
             description: "pc".into(),
             ram_bytes: 64 << 20,
-            cpu_model: CpuModel {
-                name: "x86-64-v2".into(),
-                version: 1,
-            },
+            cpu_model: CpuModel { name: "x86-64-v2".into(), version: 1 },
             boot: BootKind::ElfPvh,
             kernel_cmdline: "console=ttyS0".into(),
         },
@@ -31,66 +28,25 @@ fn header() -> Header {
         wall_clock_start_ns: 1_700_000_000_000_000_000,
         command_line: vec!["reenact".into(), "record".into()],
         digest_interval: 10_000_000,
-        program: Some(ProgramInfo {
-            path: "/bin/true".into(),
-            args: vec![],
-        }),
+        program: Some(ProgramInfo { path: "/bin/true".into(), args: vec![] }),
         images: vec![],
     }
 }
 
-const KERNEL: Image<'_> = Image {
-    role: ImageRole::Kernel,
-    name: "vmlinux",
-    bytes: b"kernel kernel kernel kernel kernel",
-};
-const INITRD: Image<'_> = Image {
-    role: ImageRole::Initrd,
-    name: "initrd",
-    bytes: b"\x01\x02\x03",
-};
+const KERNEL: Image<'_> =
+    Image { role: ImageRole::Kernel, name: "vmlinux", bytes: b"kernel kernel kernel kernel kernel" };
+const INITRD: Image<'_> = Image { role: ImageRole::Initrd, name: "initrd", bytes: b"\x01\x02\x03" };
 
 fn events() -> Vec<Event> {
-    let input = |at, data| {
-        Event::Input(Input {
-            at: Moment(at),
-            data,
-        })
-    };
+    let input = |at, data| Event::Input(Input { at: Moment(at), data });
     vec![
-        input(
-            0,
-            InputData::WallClock {
-                ns: 1_700_000_000_000_000_000,
-            },
-        ),
-        input(
-            5,
-            InputData::HostEntropy {
-                bytes: vec![0xa5; 16],
-            },
-        ),
-        Event::Output(Output {
-            at: Moment(100),
-            port: 0,
-            bytes: b"Linux version".to_vec(),
-        }),
-        Event::Digest(Digest {
-            at: Moment(200),
-            digest: [7; 32],
-        }),
+        input(0, InputData::WallClock { ns: 1_700_000_000_000_000_000 }),
+        input(5, InputData::HostEntropy { bytes: vec![0xa5; 16] }),
+        Event::Output(Output { at: Moment(100), port: 0, bytes: b"Linux version".to_vec() }),
+        Event::Digest(Digest { at: Moment(200), digest: [7; 32] }),
         input(200, InputData::HaltAdvance { ns: 4_000_000 }),
-        input(
-            200,
-            InputData::SerialRx {
-                port: 0,
-                bytes: b"ls\n".to_vec(),
-            },
-        ),
-        Event::Note(Note {
-            at: Moment(u64::MAX / 2),
-            text: "an unimplemented instruction".into(),
-        }),
+        input(200, InputData::SerialRx { port: 0, bytes: b"ls\n".to_vec() }),
+        Event::Note(Note { at: Moment(u64::MAX / 2), text: "an unimplemented instruction".into() }),
     ]
 }
 
@@ -116,9 +72,7 @@ fn record(images: &[Image<'_>], events: &[Event], cuts: &[usize]) -> (Vec<u8>, I
         append(&mut writer, event).expect("append");
     }
     let last = writer.last();
-    let identity = writer
-        .finish(last, [9; 32], ExitReason::PowerOff, Some(7 << 8))
-        .expect("finish");
+    let identity = writer.finish(last, [9; 32], ExitReason::PowerOff, Some(7 << 8)).expect("finish");
     (std::fs::read(&path).expect("read back"), identity)
 }
 
@@ -141,18 +95,9 @@ fn forge(frames: &[(u8, Moment, Vec<u8>)]) -> Vec<u8> {
 }
 
 fn header_frame(header: &Header) -> (u8, Moment, Vec<u8>) {
-    (
-        1,
-        Moment::ZERO,
-        postcard::to_stdvec(header).expect("plain data"),
-    )
+    (1, Moment::ZERO, postcard::to_stdvec(header).expect("plain data"))
 }
 
 fn damage(bytes: Vec<u8>) -> Damage {
-    open(bytes)
-        .expect("opens")
-        .summary()
-        .expect("summary")
-        .damage
-        .expect("damage")
+    open(bytes).expect("opens").summary().expect("summary").damage.expect("damage")
 }

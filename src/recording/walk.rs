@@ -39,39 +39,21 @@ impl Evidence {
         if have < bytes.len() {
             return Err(self.truncated(link, bytes.len() - have));
         }
-        Frame::check(header, bytes, link)
-            .map(Some)
-            .map_err(|kind| self.damage(link, kind))
+        Frame::check(header, bytes, link).map(Some).map_err(|kind| self.damage(link, kind))
     }
 
     pub fn fill(&self, buf: &mut [u8], offset: u64) -> Result<usize> {
         let read = self.source.fill_at(buf, offset);
-        read.map_err(|source| Error::Read {
-            path: self.path.to_path_buf(),
-            offset,
-            source,
-        })
+        read.map_err(|source| Error::Read { path: self.path.to_path_buf(), offset, source })
     }
 
     pub fn damage(&self, link: &Link, kind: DamageKind) -> Error {
-        let damage = Damage {
-            offset: link.offset,
-            seq: link.seq,
-            kind,
-        };
-        Error::Damaged {
-            path: self.path.to_path_buf(),
-            damage,
-        }
+        let damage = Damage { offset: link.offset, seq: link.seq, kind };
+        Error::Damaged { path: self.path.to_path_buf(), damage }
     }
 
     fn truncated(&self, link: &Link, missing: usize) -> Error {
-        self.damage(
-            link,
-            DamageKind::Truncated {
-                missing: missing as u64,
-            },
-        )
+        self.damage(link, DamageKind::Truncated { missing: missing as u64 })
     }
 }
 
@@ -148,17 +130,8 @@ impl Walk {
         let kind = match frame.kind() {
             Ok(kind) => kind,
             Err(kind) => {
-                let (path, offset, seq) = (
-                    self.evidence.path.to_path_buf(),
-                    frame.offset(),
-                    frame.seq(),
-                );
-                return Err(Error::UnknownFrame {
-                    path,
-                    offset,
-                    seq,
-                    kind,
-                });
+                let (path, offset, seq) = (self.evidence.path.to_path_buf(), frame.offset(), frame.seq());
+                return Err(Error::UnknownFrame { path, offset, seq, kind });
             }
         };
         let step = match kind {
@@ -187,13 +160,9 @@ impl Walk {
 
     fn image_frame(&mut self, frame: Frame) -> Result<Step> {
         let (index, len) = (self.image, u64::from(frame.raw_len()));
-        let missing = self
-            .image_due()
-            .map_or(0, |image| image.len - self.image_done);
+        let missing = self.image_due().map_or(0, |image| image.len - self.image_done);
         if len == 0 || len > missing {
-            return Err(self.damage(DamageKind::OutOfPlace {
-                kind: FrameKind::Image.code(),
-            }));
+            return Err(self.damage(DamageKind::OutOfPlace { kind: FrameKind::Image.code() }));
         }
         self.require_moment(Moment::ZERO, frame.first())?;
         self.image_done += len;
@@ -202,10 +171,7 @@ impl Walk {
     }
 
     fn skip_complete_images(&mut self) {
-        while self
-            .image_due()
-            .is_some_and(|image| image.len == self.image_done)
-        {
+        while self.image_due().is_some_and(|image| image.len == self.image_done) {
             self.image += 1;
             self.image_done = 0;
         }
@@ -214,29 +180,16 @@ impl Walk {
     fn events_frame(&mut self, frame: &Frame) -> Result<Step> {
         self.require_images()?;
         if frame.first() < self.last {
-            return Err(self.damage(DamageKind::Moments {
-                last: self.last,
-                found: frame.first(),
-            }));
+            return Err(self.damage(DamageKind::Moments { last: self.last, found: frame.first() }));
         }
         let payload = frame.payload().map_err(|kind| self.damage(kind))?;
-        let events =
-            columns::decode(&payload, frame.first()).map_err(|malformed| match malformed {
-                Malformed::Payload(what) => self.damage(DamageKind::Payload(what)),
-                Malformed::UnknownTag(tag) => {
-                    let (path, offset, seq) = (
-                        self.evidence.path.to_path_buf(),
-                        frame.offset(),
-                        frame.seq(),
-                    );
-                    Error::UnknownRecord {
-                        path,
-                        offset,
-                        seq,
-                        tag,
-                    }
-                }
-            })?;
+        let events = columns::decode(&payload, frame.first()).map_err(|malformed| match malformed {
+            Malformed::Payload(what) => self.damage(DamageKind::Payload(what)),
+            Malformed::UnknownTag(tag) => {
+                let (path, offset, seq) = (self.evidence.path.to_path_buf(), frame.offset(), frame.seq());
+                Error::UnknownRecord { path, offset, seq, tag }
+            }
+        })?;
         for event in &events {
             self.counts.add(event);
             self.last = event.at();
@@ -250,17 +203,12 @@ impl Walk {
         let end = match postcard::take_from_bytes::<End>(&payload) {
             Ok((end, [])) => end,
             _ => {
-                return Err(self.damage(DamageKind::Payload(
-                    "it is not the closing record of format 1",
-                )));
+                return Err(self.damage(DamageKind::Payload("it is not the closing record of format 1")));
             }
         };
         self.require_moment(end.at, frame.first())?;
         if end.at < self.last {
-            return Err(self.damage(DamageKind::Moments {
-                last: self.last,
-                found: end.at,
-            }));
+            return Err(self.damage(DamageKind::Moments { last: self.last, found: end.at }));
         }
         if end.counts != self.counts {
             return Err(self.damage(DamageKind::Counts));
@@ -284,10 +232,7 @@ impl Walk {
         if expected == found {
             return Ok(());
         }
-        Err(self.damage(DamageKind::Moments {
-            last: expected,
-            found,
-        }))
+        Err(self.damage(DamageKind::Moments { last: expected, found }))
     }
 
     fn damage(&self, kind: DamageKind) -> Error {

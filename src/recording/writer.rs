@@ -11,10 +11,7 @@ use std::time::Duration;
 use super::columns::Columns;
 use super::error::{Error, Result};
 use super::event::{Counts, Digest, End, ExitReason, Input, InputData};
-use super::format::{
-    FORMAT_VERSION, FrameKind, IMAGE_CHUNK, MAX_IMAGE_LEN, MAX_RAW_LEN, MAX_RECORD_BYTES,
-    superblock,
-};
+use super::format::{FORMAT_VERSION, FrameKind, IMAGE_CHUNK, MAX_IMAGE_LEN, MAX_RAW_LEN, MAX_RECORD_BYTES, superblock};
 use super::frame::{Link, Sealer};
 use super::header::{Hash, Header, Image};
 use super::identity::Identity;
@@ -40,12 +37,7 @@ impl Draft {
     /// [`Error::Exists`] when `path` is taken and `overwrite` is false; [`Error::NotAFile`] when it is taken by
     /// something that is not a regular file; [`Error::DuplicateImage`] and [`Error::TooLarge`] for what the format
     /// cannot hold; [`Error::Create`] and [`Error::Write`] when the host fails.
-    pub fn create(
-        path: impl AsRef<Path>,
-        overwrite: bool,
-        mut header: Header,
-        images: &[Image<'_>],
-    ) -> Result<Draft> {
+    pub fn create(path: impl AsRef<Path>, overwrite: bool, mut header: Header, images: &[Image<'_>]) -> Result<Draft> {
         let path = path.as_ref();
         require_images_fit(path, images)?;
         let (unpublished, file) = Unpublished::create(path, overwrite)?;
@@ -54,10 +46,7 @@ impl Draft {
         let raw = postcard::to_stdvec(&header).expect("a header is plain data");
         tail.require_fits("the header", raw.len(), MAX_RAW_LEN as usize)?;
         tail.append(FrameKind::Header, Moment::ZERO, &raw)?;
-        for chunk in images
-            .iter()
-            .flat_map(|image| image.bytes.chunks(IMAGE_CHUNK))
-        {
+        for chunk in images.iter().flat_map(|image| image.bytes.chunks(IMAGE_CHUNK)) {
             tail.append(FrameKind::Image, Moment::ZERO, chunk)?;
         }
         Ok(Draft { tail, unpublished })
@@ -73,10 +62,7 @@ impl Draft {
     /// # Errors
     /// [`Error::Exists`] when the name was taken meanwhile, [`Error::Create`] and [`Error::Write`] when the host fails.
     pub fn publish(self) -> Result<Writer> {
-        self.tail
-            .file
-            .sync_data()
-            .map_err(|source| self.tail.write_error(source))?;
+        self.tail.file.sync_data().map_err(|source| self.tail.write_error(source))?;
         self.unpublished.publish()?;
         Ok(Writer {
             tail: self.tail,
@@ -102,12 +88,7 @@ impl Writer {
     ///
     /// # Errors
     /// As these two.
-    pub fn create(
-        path: impl AsRef<Path>,
-        overwrite: bool,
-        header: Header,
-        images: &[Image<'_>],
-    ) -> Result<Writer> {
+    pub fn create(path: impl AsRef<Path>, overwrite: bool, header: Header, images: &[Image<'_>]) -> Result<Writer> {
         Draft::create(path, overwrite, header, images)?.publish()
     }
 
@@ -209,21 +190,11 @@ impl Writer {
     ) -> Result<Identity> {
         self.require_in_order(at)?;
         self.flush()?;
-        let end = End {
-            at,
-            digest,
-            reason,
-            program_status,
-            counts: self.counts,
-        };
+        let end = End { at, digest, reason, program_status, counts: self.counts };
         let raw = postcard::to_stdvec(&end).expect("the closing record is plain data");
-        self.tail
-            .require_fits("the exit reason", raw.len(), MAX_RAW_LEN as usize)?;
+        self.tail.require_fits("the exit reason", raw.len(), MAX_RAW_LEN as usize)?;
         self.tail.append(FrameKind::End, at, &raw)?;
-        self.tail
-            .file
-            .sync_all()
-            .map_err(|source| self.tail.write_error(source))?;
+        self.tail.file.sync_all().map_err(|source| self.tail.write_error(source))?;
         Ok(Identity(self.tail.sealer.link().head))
     }
 
@@ -242,11 +213,7 @@ impl Writer {
         if at >= self.last {
             return Ok(());
         }
-        Err(Error::OutOfOrder {
-            path: self.tail.path.clone(),
-            at,
-            last: self.last,
-        })
+        Err(Error::OutOfOrder { path: self.tail.path.clone(), at, last: self.last })
     }
 }
 
@@ -274,18 +241,9 @@ impl Tail {
             Ok(sealer) => sealer,
             Err(source) => return Err(Error::Compress { path, source }),
         };
-        let mut tail = Tail {
-            file,
-            path,
-            sealer,
-            is_failed: false,
-        };
+        let mut tail = Tail { file, path, sealer, is_failed: false };
         let written = tail.file.write_all(&superblock(FORMAT_VERSION));
-        written.map_err(|source| Error::Write {
-            path: tail.path.clone(),
-            offset: 0,
-            source,
-        })?;
+        written.map_err(|source| Error::Write { path: tail.path.clone(), offset: 0, source })?;
         Ok(tail)
     }
 
@@ -293,50 +251,28 @@ impl Tail {
         self.require_usable()?;
         let whole = self.sealer.link().offset;
         let sealed = self.sealer.seal(kind.code(), first, raw);
-        let frame = sealed.map_err(|source| Error::Compress {
-            path: self.path.clone(),
-            source,
-        })?;
+        let frame = sealed.map_err(|source| Error::Compress { path: self.path.clone(), source })?;
         self.file.write_all(&frame).map_err(|source| {
             self.is_failed = true;
             // Best effort: a torn frame is recognised by any reader, but a file without one needs no explanation.
             let _ = self.file.set_len(whole);
-            Error::Write {
-                path: self.path.clone(),
-                offset: whole,
-                source,
-            }
+            Error::Write { path: self.path.clone(), offset: whole, source }
         })
     }
 
     fn require_usable(&self) -> Result<()> {
-        if self.is_failed {
-            Err(Error::WriterFailed {
-                path: self.path.clone(),
-            })
-        } else {
-            Ok(())
-        }
+        if self.is_failed { Err(Error::WriterFailed { path: self.path.clone() }) } else { Ok(()) }
     }
 
     fn require_fits(&self, what: &'static str, len: usize, max: usize) -> Result<()> {
         if len <= max {
             return Ok(());
         }
-        Err(Error::TooLarge {
-            path: self.path.clone(),
-            what,
-            len: len as u64,
-            max: max as u64,
-        })
+        Err(Error::TooLarge { path: self.path.clone(), what, len: len as u64, max: max as u64 })
     }
 
     fn write_error(&self, source: io::Error) -> Error {
-        Error::Write {
-            path: self.path.clone(),
-            offset: self.sealer.link().offset,
-            source,
-        }
+        Error::Write { path: self.path.clone(), offset: self.sealer.link().offset, source }
     }
 }
 
@@ -344,22 +280,10 @@ fn require_images_fit(path: &Path, images: &[Image<'_>]) -> Result<()> {
     for (index, image) in images.iter().enumerate() {
         let len = image.bytes.len() as u64;
         if len > MAX_IMAGE_LEN {
-            return Err(Error::TooLarge {
-                path: path.to_path_buf(),
-                what: "an image",
-                len,
-                max: MAX_IMAGE_LEN,
-            });
+            return Err(Error::TooLarge { path: path.to_path_buf(), what: "an image", len, max: MAX_IMAGE_LEN });
         }
-        if images
-            .iter()
-            .take(index)
-            .any(|other| other.role == image.role)
-        {
-            return Err(Error::DuplicateImage {
-                path: path.to_path_buf(),
-                role: image.role.to_string(),
-            });
+        if images.iter().take(index).any(|other| other.role == image.role) {
+            return Err(Error::DuplicateImage { path: path.to_path_buf(), role: image.role.to_string() });
         }
     }
     Ok(())
@@ -374,31 +298,16 @@ mod tests {
         let path = Path::new("/dev/full");
         let file = File::options().write(true).open(path).expect("/dev/full");
         let sealer = Sealer::new(Link::start(FORMAT_VERSION)).expect("zstd");
-        let tail = Tail {
-            file,
-            path: path.into(),
-            sealer,
-            is_failed: false,
-        };
-        let (pending, last, counts, flushed_at) =
-            (Columns::default(), Moment::ZERO, Counts::default(), None);
-        let mut writer = Writer {
-            tail,
-            pending,
-            last,
-            counts,
-            flushed_at,
-        };
+        let tail = Tail { file, path: path.into(), sealer, is_failed: false };
+        let (pending, last, counts, flushed_at) = (Columns::default(), Moment::ZERO, Counts::default(), None);
+        let mut writer = Writer { tail, pending, last, counts, flushed_at };
         writer.note(Moment(1), "one").expect("only buffered");
         let error = writer.flush().expect_err("the disk is full");
         assert!(
             matches!(&error, Error::Write { offset: 16, source, .. } if source.raw_os_error() == Some(libc::ENOSPC))
         );
         assert!(error.to_string().contains("/dev/full"), "{error}");
-        assert!(matches!(
-            writer.note(Moment(2), "two"),
-            Err(Error::WriterFailed { .. })
-        ));
+        assert!(matches!(writer.note(Moment(2), "two"), Err(Error::WriterFailed { .. })));
         let end = writer.finish(Moment(3), [0; 32], ExitReason::Stopped, None);
         assert!(matches!(end, Err(Error::WriterFailed { .. })));
     }

@@ -19,6 +19,9 @@ pub enum Typed {
 pub trait Console {
     /// Shows what the guest sent.
     fn show(&mut self, bytes: &[u8]) -> std::io::Result<()>;
+    /// True if who types takes real time over it. Otherwise the guest's clock owes nothing to the host's, and
+    /// [`Console::typed`] does not wait.
+    fn is_live(&self) -> bool;
     /// Takes what was typed, waiting at most this long for something.
     fn typed(&mut self, wait: Duration) -> Typed;
 }
@@ -34,6 +37,9 @@ impl Console for Silent {
     fn show(&mut self, bytes: &[u8]) -> std::io::Result<()> {
         self.shown.extend_from_slice(bytes);
         Ok(())
+    }
+    fn is_live(&self) -> bool {
+        false
     }
     fn typed(&mut self, _: Duration) -> Typed {
         Typed::Closed

@@ -7,17 +7,18 @@ pub mod player;
 pub mod record;
 pub mod verify;
 
+use crate::machine::pc::{self, PcExit};
 use crate::machine::{Exit, Machine, MachineError};
 use crate::moment::Moment;
 use crate::recording::{self, ExitReason, InputData, ResetHow};
-use crate::machine::pc::{self, PcExit};
 
 /// The name and version of the CPU model that this build has.
 pub const CPU_MODEL: &str = "reenact-x86-64-v2";
 /// Raised when a guest could tell the difference.
 pub const CPU_MODEL_VERSION: u32 = 1;
 /// The rule by which instructions are counted (docs/determinism.md).
-pub const COUNTING_RULE: &str = "retired-1: one per retired instruction, one per REP iteration, none for faults and deliveries";
+pub const COUNTING_RULE: &str =
+    "retired-1: one per retired instruction, one per REP iteration, none for faults and deliveries";
 /// The machine type that this build has.
 pub const MACHINE: &str = "pc-1";
 
@@ -31,7 +32,9 @@ pub enum Error {
     #[error(transparent)]
     Machine(#[from] MachineError),
     /// Made by another machine, model or counting rule.
-    #[error("{path}: recorded with {what} \"{found}\", but this reenact has \"{expected}\"; replay it with the reenact {version} that made it")]
+    #[error(
+        "{path}: recorded with {what} \"{found}\", but this reenact has \"{expected}\"; replay it with the reenact {version} that made it"
+    )]
     Unsupported {
         /// The file.
         path: String,

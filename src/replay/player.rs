@@ -1,7 +1,7 @@
 //! Replay: a machine made from a recording, driven through its Inputs, compared with its Digests and Outputs.
 
 use super::{COUNTING_RULE, CPU_MODEL, CPU_MODEL_VERSION, Error, MACHINE, deliver, reason};
-use crate::cpu::block::Geometry;
+use crate::machine::Geometry;
 use crate::machine::boot::BootPlan;
 use crate::machine::digest::Hash;
 use crate::machine::transcript::Sent;
@@ -64,6 +64,7 @@ pub struct Player {
     events: Events,
     next: Option<Event>,
     expected: VecDeque<Sent>,
+    last_output: Option<Moment>,
     sent: VecDeque<Sent>,
     /// The last Moment whose Digest was equal.
     pub proven: Moment,
@@ -95,14 +96,26 @@ impl Player {
         let boot = BootPlan { kernel, initrd, cmdline: header.machine.kernel_cmdline.clone() };
         let plan = MachinePlan { ram_bytes: header.machine.ram_bytes, wall_clock_ns, boot };
         let machine = Machine::new(&plan, geometry)?;
-        Ok(Player { machine, events, next: first, expected: VecDeque::new(), sent: VecDeque::new(), proven: Moment(0), damage, checks, console: Vec::new() })
+        Ok(Player {
+            machine,
+            events,
+            next: first,
+            expected: VecDeque::new(),
+            last_output: None,
+            sent: VecDeque::new(),
+            proven: Moment(0),
+            damage,
+            checks,
+            console: Vec::new(),
+        })
     }
 
     /// Goes on to the next event of the recording, or to `limit` if that comes first.
     pub fn step(&mut self, limit: Moment) -> Result<Step, Error> {
-        let Some(event) = self.next.clone() else { return Ok(Step::Done) };
+        let Some(event) = self.next.clone() else { return self.run_out(limit) };
         // An Output is compared when its line is complete; only Inputs, Digests and the end steer the machine.
         if let Event::Output(o) = event {
+            self.last_output = Some(o.at);
             self.expected.push_back(Sent { at: o.at, bytes: o.bytes });
             return self.go_on();
         }
@@ -117,7 +130,12 @@ impl Player {
             (Event::End(end), exit) if now == end.at => self.check_end(&end, &exit),
             (_, Exit::Limit) if now < at => Ok(Step::On),
             (event, Exit::Limit) => self.reach(event),
-            (_, exit) => Ok(Step::Different(Difference::End { from: self.proven, at: now, recorded: None, replayed: reason(&exit) })),
+            (_, exit) => Ok(Step::Different(Difference::End {
+                from: self.proven,
+                at: now,
+                recorded: None,
+                replayed: reason(&exit),
+            })),
         }
     }
 
@@ -138,7 +156,12 @@ impl Player {
             Event::Digest(d) if self.checks => {
                 let replayed = self.machine.digest();
                 if replayed != d.digest {
-                    return Ok(Step::Different(Difference::Digest { from: self.proven, to: d.at, recorded: d.digest, replayed }));
+                    return Ok(Step::Different(Difference::Digest {
+                        from: self.proven,
+                        to: d.at,
+                        recorded: d.digest,
+                        replayed,
+                    }));
                 }
                 self.proven = d.at;
             }
@@ -149,13 +172,48 @@ impl Player {
 
     fn go_on(&mut self) -> Result<Step, Error> {
         self.next = advance(&mut self.events, &mut self.damage)?;
-        Ok(if self.next.is_some() { Step::On } else { Step::Done })
+        Ok(if self.next.is_some() || self.has_output_ahead() { Step::On } else { Step::Done })
+    }
+
+    /// A recording that was not closed may end with Outputs behind the last event that steers the machine. The byte
+    /// leaves with the instruction after the Output's Moment.
+    fn has_output_ahead(&self) -> bool {
+        self.last_output.is_some_and(|at| self.machine.now() <= at)
+    }
+
+    fn run_out(&mut self, limit: Moment) -> Result<Step, Error> {
+        let Some(at) = self.last_output.filter(|_| self.has_output_ahead()) else { return Ok(Step::Done) };
+        let exit = self.machine.run(Moment(at.0 + 1).min(limit), false);
+        self.collect();
+        if let Some(different) = self.check_outputs(false) {
+            return Ok(Step::Different(different));
+        }
+        if self.has_output_ahead() {
+            return Ok(match reason(&exit) {
+                None => Step::On,
+                ended => Step::Different(Difference::End {
+                    from: self.proven,
+                    at: self.machine.now(),
+                    recorded: None,
+                    replayed: ended,
+                }),
+            });
+        }
+        Ok(match self.expected.pop_front() {
+            Some(missing) => {
+                Step::Different(Difference::Output { from: self.proven, recorded: Some(missing), replayed: None })
+            }
+            None => Step::Done,
+        })
     }
 
     fn check_end(&mut self, end: &recording::End, exit: &Exit) -> Result<Step, Error> {
+        // Nothing is ahead of the end, not even a line that the end cut off.
+        self.last_output = None;
         let replayed = reason(exit);
         // The user and the limit end a recording where the guest would go on.
-        let is_from_outside = matches!(end.reason, ExitReason::Stopped | ExitReason::LimitReached | ExitReason::Failed { .. });
+        let is_from_outside =
+            matches!(end.reason, ExitReason::Stopped | ExitReason::LimitReached | ExitReason::Failed { .. });
         let is_same = if is_from_outside { replayed.is_none() } else { replayed.as_ref() == Some(&end.reason) };
         if !is_same {
             return self.settle_end(end, replayed);
@@ -163,7 +221,12 @@ impl Player {
         if self.checks {
             let digest = self.machine.digest();
             if digest != end.digest {
-                return Ok(Step::Different(Difference::Digest { from: self.proven, to: end.at, recorded: end.digest, replayed: digest }));
+                return Ok(Step::Different(Difference::Digest {
+                    from: self.proven,
+                    to: end.at,
+                    recorded: end.digest,
+                    replayed: digest,
+                }));
             }
             self.proven = end.at;
         }
@@ -179,7 +242,12 @@ impl Player {
                 return self.check_end(end, &exit);
             }
         }
-        Ok(Step::Different(Difference::End { from: self.proven, at: end.at, recorded: Some(end.reason.clone()), replayed }))
+        Ok(Step::Different(Difference::End {
+            from: self.proven,
+            at: end.at,
+            recorded: Some(end.reason.clone()),
+            replayed,
+        }))
     }
 
     fn collect(&mut self) {
@@ -203,10 +271,18 @@ impl Player {
             let is_due = is_end && (recorded.is_some() || replayed.is_some());
             if recorded.is_none() || replayed.is_none() {
                 // What one side lacks may still come.
-                return is_due.then(|| Difference::Output { from: self.proven, recorded: recorded.cloned(), replayed: replayed.cloned() });
+                return is_due.then(|| Difference::Output {
+                    from: self.proven,
+                    recorded: recorded.cloned(),
+                    replayed: replayed.cloned(),
+                });
             }
             if recorded != replayed {
-                return Some(Difference::Output { from: self.proven, recorded: recorded.cloned(), replayed: replayed.cloned() });
+                return Some(Difference::Output {
+                    from: self.proven,
+                    recorded: recorded.cloned(),
+                    replayed: replayed.cloned(),
+                });
             }
             self.expected.pop_front();
             self.sent.pop_front();

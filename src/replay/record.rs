@@ -5,12 +5,15 @@
 
 use super::console::{Console, Typed};
 use super::{COUNTING_RULE, CPU_MODEL, CPU_MODEL_VERSION, Error, MACHINE, deliver, next_digest, reason};
-use crate::cpu::block::Geometry;
+use crate::machine::Geometry;
 use crate::machine::boot::{BootPlan, GuestImage, detect};
 use crate::machine::digest::Hash;
 use crate::machine::{Exit, Machine, MachineError, MachinePlan};
 use crate::moment::Moment;
-use crate::recording::{BootKind, CpuModel, Draft, ExitReason, Header, Identity, Image, ImageRole, Input, InputData, MachineConfig, ProgramInfo, Writer};
+use crate::recording::{
+    BootKind, CpuModel, Draft, ExitReason, Header, Identity, Image, ImageRole, Input, InputData, MachineConfig,
+    ProgramInfo, Writer,
+};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -18,6 +21,10 @@ use std::time::{Duration, Instant};
 const SLICE: u64 = 1 << 20;
 /// Instructions between two looks at the wall clock, for cutting frames.
 const FLUSH_SLICE: u64 = 1 << 23;
+/// The longest look at the console while nothing is due.
+const LONGEST_WAIT: Duration = Duration::from_millis(100);
+/// Bytes that are kept for a guest that does not listen yet, before nothing more is read.
+const HELD_MOST: usize = 64 << 10;
 /// Instructions between two Digests.
 pub const DIGEST_INTERVAL: u64 = 1 << 24;
 
@@ -31,6 +38,8 @@ pub struct Plan {
     pub boot: BootPlan,
     /// RAM in bytes.
     pub ram_bytes: u64,
+    /// The host's clock now, ns since 1970; for the header only.
+    pub host_ns: u64,
     /// The wall clock that the guest's real-time clock starts at, ns since 1970.
     pub wall_clock_ns: u64,
     /// Instructions between Digests.
@@ -74,7 +83,8 @@ pub fn record(plan: Plan, path: &Path, console: &mut dyn Console, stop: &dyn Fn(
         images.push(Image { role: ImageRole::Initrd, name: &plan.initrd_name, bytes: initrd });
     }
     let draft = Draft::create(path, plan.overwrite, header, &images)?;
-    let (wall_clock_ns, digest_interval, limit, geometry) = (plan.wall_clock_ns, plan.digest_interval, plan.limit, plan.geometry);
+    let (wall_clock_ns, digest_interval, limit, geometry) =
+        (plan.wall_clock_ns, plan.digest_interval, plan.limit, plan.geometry);
     let machine_plan = MachinePlan { ram_bytes: plan.ram_bytes, wall_clock_ns, boot: plan.boot };
     let machine = Machine::new(&machine_plan, geometry)?;
     // The images are in the machine's RAM and in the file now.
@@ -83,7 +93,11 @@ pub fn record(plan: Plan, path: &Path, console: &mut dyn Console, stop: &dyn Fn(
     writer.input(&Input { at: Moment(0), data: InputData::WallClock { ns: wall_clock_ns } })?;
     #[expect(clippy::disallowed_methods, reason = "the host edge: paces the guest and cuts frames")]
     let started = Instant::now();
-    let recorder = Recorder { machine, writer, console, is_open: true, digest_interval, started };
+    let mut recorder = Recorder { machine, writer, console, is_open: true, held: Vec::new(), digest_interval, started };
+    if !recorder.console.is_live() {
+        let typed = recorder.console.typed(Duration::ZERO);
+        recorder.take(typed)?;
+    }
     recorder.run(limit.unwrap_or(Moment(u64::MAX)), stop, path)
 }
 
@@ -105,7 +119,7 @@ fn header(plan: &Plan) -> Result<Header, Error> {
             kernel_cmdline: plan.boot.cmdline.clone(),
         },
         counting_rule: COUNTING_RULE.to_owned(),
-        wall_clock_start_ns: plan.wall_clock_ns,
+        wall_clock_start_ns: plan.host_ns,
         command_line: plan.command_line.clone(),
         digest_interval: plan.digest_interval,
         program: plan.program.clone(),
@@ -119,6 +133,8 @@ struct Recorder<'a> {
     console: &'a mut dyn Console,
     /// Somebody may still type.
     is_open: bool,
+    /// Typed before the guest listened.
+    held: Vec<u8>,
     digest_interval: u64,
     started: Instant,
 }
@@ -161,41 +177,63 @@ impl Recorder<'_> {
         Ok(Summary { path: path.to_owned(), reason, instructions: at, guest_ns, identity, digest, program_status })
     }
 
-    /// The CPU waits for an interrupt: real time passes until the next timer or until somebody types.
+    /// The CPU waits for an interrupt.
     fn idle(&mut self, until_ns: Option<u64>) -> Result<bool, Error> {
         let due = until_ns.map(|ns| ns.saturating_sub(self.machine.clock_ns()));
+        let is_listening = self.machine.pc.is_console_listening();
+        if is_listening && (!self.held.is_empty() || !self.console.is_live()) {
+            return self.listen(Duration::ZERO);
+        }
+        if !self.console.is_live() || self.held.len() >= HELD_MOST {
+            return self.skip(due).map(|()| false);
+        }
+        // Real time passes until the next timer or until somebody types.
         self.writer.flush_if_due(self.started.elapsed())?;
         let before = self.started.elapsed();
-        let typed = self.console.typed(due.map_or(Duration::from_millis(100), Duration::from_nanos).min(Duration::from_millis(100)));
+        let typed = self.console.typed(due.map_or(LONGEST_WAIT, |ns| LONGEST_WAIT.min(Duration::from_nanos(ns))));
         let waited = (self.started.elapsed() - before).as_nanos() as u64;
-        let ns = match typed {
-            // Nothing came: what was waited for is due, or a part of it has passed.
-            Typed::Nothing | Typed::Closed => due.map_or(waited, |due| if waited >= due { due } else { waited }),
-            _ => due.map_or(waited, |due| waited.min(due)),
-        };
-        if ns > 0 {
-            self.input(InputData::HaltAdvance { ns })?;
+        if typed == Typed::Closed {
+            self.skip(due)?;
+        } else {
+            self.pass(due.map_or(waited, |due| waited.min(due)))?;
         }
         self.take(typed)
     }
 
+    /// Nobody waits: what is due next comes at once.
+    fn skip(&mut self, due: Option<u64>) -> Result<(), Error> {
+        // If nothing is due ever, only the machine can tell what becomes of that.
+        if due.is_none() {
+            self.held.clear();
+            self.is_open = false;
+        }
+        self.pass(due.unwrap_or(0))
+    }
+
+    fn pass(&mut self, ns: u64) -> Result<(), Error> {
+        if ns > 0 { self.input(InputData::HaltAdvance { ns }) } else { Ok(()) }
+    }
+
     /// Takes what was typed while the guest ran.
     fn listen(&mut self, wait: Duration) -> Result<bool, Error> {
-        if !self.is_open {
+        if !self.is_open || !self.machine.pc.is_console_listening() {
             return Ok(false);
         }
-        if !self.machine.pc.is_console_listening() {
-            return Ok(false);
+        if !self.held.is_empty() {
+            let held = std::mem::take(&mut self.held);
+            return self.take(Typed::Bytes(held));
         }
         let typed = self.console.typed(wait);
         self.take(typed)
     }
 
+    /// What comes before the guest listens is kept until it does: on a real PC it would be lost.
     fn take(&mut self, typed: Typed) -> Result<bool, Error> {
         match typed {
+            Typed::Bytes(bytes) if !self.machine.pc.is_console_listening() => self.held.extend(bytes),
             Typed::Bytes(bytes) => self.input(InputData::SerialRx { port: 0, bytes })?,
             Typed::Nothing => {}
-            Typed::Closed => self.is_open = false,
+            Typed::Closed => self.is_open = !self.held.is_empty(),
             Typed::Stop => return Ok(true),
         }
         Ok(false)

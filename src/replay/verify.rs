@@ -3,7 +3,7 @@
 
 use super::Error;
 use super::player::{Difference, Player, Step};
-use crate::cpu::block::Geometry;
+use crate::machine::Geometry;
 use crate::machine::Machine;
 use crate::machine::digest::Hash;
 use crate::moment::Moment;
@@ -40,7 +40,9 @@ pub fn verify(reader: &Reader, geometry: Geometry, progress: &mut dyn FnMut(Mome
         player.console.clear();
         match player.step(Moment(u64::MAX))? {
             Step::On => {}
-            Step::Done => return Ok(Report { proven: player.proven, difference: None, culprit: None, damage: player.damage }),
+            Step::Done => {
+                return Ok(Report { proven: player.proven, difference: None, culprit: None, damage: player.damage });
+            }
             Step::Different(difference) => {
                 let proven = player.proven;
                 drop(player);

@@ -4,7 +4,8 @@
 //! the case's exit jump reads an unmapped slot, so that every case ends in an exception.
 
 use crate::native::case::{
-    CODE_BASE, CODE_SIZE, Case, DATA_BASE, DATA_SIZE, EXIT_SLOT, End, FLAGS, Fault, FxImage, Outcome, Retires, State, WRITABLE_SIZE, changes,
+    Bytes, CODE_BASE, CODE_SIZE, Case, DATA_BASE, DATA_SIZE, EXIT_SLOT, End, FLAGS, Fault, FxImage, Outcome, Retires,
+    State, WRITABLE_SIZE, background, changes,
 };
 use crate::native::engine::Engine;
 use reenact::cpu::Cpu;
@@ -19,7 +20,9 @@ const RAM: usize = 0x20_0000;
 const PML4: u64 = 0x1000;
 const CODE: u64 = 0x10_0000;
 const DATA: u64 = 0x11_0000;
-/// Kernel pages, identity mapped: GDT, IDT, TSS, handlers, stack.
+/// Where kernel pages appear: in the kernel's half, like the host's.
+const KERNEL: u64 = 0xffff_8000_0000_0000;
+/// Physical kernel pages: GDT, IDT, TSS, handlers, stack.
 const GDT: u64 = 0x8000;
 const IDT: u64 = 0x9000;
 const TSS: u64 = 0xa000;
@@ -71,6 +74,8 @@ pub struct Interpreter {
     cpu: Box<Cpu>,
     ram: Box<[u8]>,
     code: Vec<u8>,
+    /// What data memory held before the case; between cases both are the background.
+    before: Box<[u8; DATA_SIZE]>,
 }
 
 impl Interpreter {
@@ -86,15 +91,21 @@ impl Interpreter {
         cpu.state.cr3 = PML4;
         cpu.state.cr4 = cr::CR4_PAE | cr::CR4_OSFXSR | cr::CR4_OSXMMEXCPT;
         cpu.state.efer = cr::EFER_LME | cr::EFER_LMA | cr::EFER_NXE | cr::EFER_SCE;
-        cpu.state.gdtr = TableRegister { base: GDT, limit: 0x3f };
-        cpu.state.idtr = TableRegister { base: IDT, limit: 0xfff };
-        cpu.state.tr = Segment { selector: 0x28, attr: attr::P | 0xb, limit: 0x67, base: TSS };
+        cpu.state.gdtr = TableRegister { base: KERNEL + GDT, limit: 0x3f };
+        cpu.state.idtr = TableRegister { base: KERNEL + IDT, limit: 0xfff };
+        cpu.state.tr = Segment { selector: 0x28, attr: attr::P | 0xb, limit: 0x67, base: KERNEL + TSS };
         cpu.poke(CODE, &vec![0xcc; CODE_SIZE]);
-        Interpreter { cpu, ram, code: Vec::new() }
+        cpu.poke(DATA, background());
+        Interpreter { cpu, ram, code: Vec::new(), before: Box::new(*background()) }
     }
 
     fn user_mode(&mut self) {
-        let flat = |selector: u16, kind: u16| Segment { selector, attr: attr::P | attr::S | attr::DPL | attr::G | kind, limit: u32::MAX, base: 0 };
+        let flat = |selector: u16, kind: u16| Segment {
+            selector,
+            attr: attr::P | attr::S | attr::DPL | attr::G | kind,
+            limit: u32::MAX,
+            base: 0,
+        };
         let s = &mut self.cpu.state;
         s.seg = [flat(0x2b, 3 | attr::DB); 6];
         s.seg[seg::CS] = flat(0x33, 0xb | attr::L);
@@ -115,7 +126,10 @@ impl Interpreter {
         }
         self.cpu.poke(entry, &code);
         self.code = [&entry.to_le_bytes()[..], &code].concat();
-        self.cpu.poke(DATA, &case.data_image());
+        for patch in &case.memory {
+            self.cpu.poke(DATA + u64::from(patch.offset), &patch.bytes);
+            self.before[patch.offset as usize..][..patch.bytes.len()].copy_from_slice(&patch.bytes);
+        }
         self.user_mode();
         let before = &case.before;
         let cpu = &mut self.cpu;
@@ -128,6 +142,18 @@ impl Interpreter {
         cpu.mxcsr = before.fx.mxcsr();
         cpu.x87.load_fxsave(FxForm::Wide, &before.fx.0);
         cpu.update_mode();
+    }
+    /// What the case changed; memory is the background again afterwards.
+    fn changed_memory(&mut self, case: &Case) -> Vec<Bytes> {
+        let mut data = [0; WRITABLE_SIZE];
+        self.cpu.phys.read(DATA, &mut data).expect("RAM");
+        let memory = changes(&self.before[..WRITABLE_SIZE], &data);
+        for run in memory.iter().chain(&case.memory) {
+            let range = run.offset as usize..run.offset as usize + run.bytes.len();
+            self.cpu.poke(DATA + u64::from(run.offset), &background()[range.clone()]);
+            self.before[range.clone()].copy_from_slice(&background()[range]);
+        }
+        memory
     }
     fn last_entry(&self) -> Option<u64> {
         self.code.first_chunk::<8>().map(|b| u64::from_le_bytes(*b))
@@ -142,7 +168,7 @@ impl Engine for Interpreter {
         assert_eq!(exit, Exit::Halted, "rip {:x} after {}", self.cpu.rip, self.cpu.icount() - started);
         // The HLT of the handler is one instruction too.
         let retired = self.cpu.icount() - started - 1;
-        let vector = ((self.cpu.rip - 1 - HANDLERS) / 16) as u8;
+        let vector = ((self.cpu.rip - 1 - KERNEL - HANDLERS) / 16) as u8;
         let has_code = matches!(vector, 8 | 10..=14 | 17);
         let sp = STACK_TOP - if has_code { 48 } else { 40 };
         let word = |i: u64| {
@@ -151,7 +177,8 @@ impl Engine for Interpreter {
             u64::from_le_bytes(b)
         };
         let skip = u64::from(has_code);
-        let (error, rip, rflags, rsp) = (if has_code { word(0) } else { 0 }, word(skip), word(skip + 2), word(skip + 3));
+        let (error, rip, rflags, rsp) =
+            (if has_code { word(0) } else { 0 }, word(skip), word(skip + 2), word(skip + 3));
         let is_end = vector == 14 && rip == case.end() && self.cpu.state.cr2 == EXIT_SLOT;
         let end = if is_end {
             End::Reached
@@ -167,9 +194,7 @@ impl Engine for Interpreter {
         }
         fx.set_mxcsr(self.cpu.mxcsr);
         fx.normalise();
-        let mut data = vec![0; WRITABLE_SIZE];
-        self.cpu.phys.read(DATA, &mut data).expect("RAM");
-        let memory = changes(&case.data_image()[..WRITABLE_SIZE], &data);
+        let memory = self.changed_memory(case);
         let retired = matches!(case.retires, Retires::Exactly(_)).then_some(retired);
         Outcome { state: State { gpr, rip, rflags: rflags & FLAGS, fx }, memory, end, retired }
     }
@@ -181,11 +206,11 @@ impl Drop for Interpreter {
     }
 }
 
-/// Page tables: kernel pages identity mapped, the case's pages for user mode.
+/// Page tables: kernel pages in their half, the case's pages for user mode.
 fn map_all(cpu: &mut Cpu) {
     let mut next = PML4 + 0x1000;
     for page in [GDT, IDT, TSS, HANDLERS, STACK] {
-        map(cpu, &mut next, page, page, 3);
+        map(cpu, &mut next, KERNEL + page, page, 3);
     }
     for i in 0..(CODE_SIZE / 4096) as u64 {
         map(cpu, &mut next, CODE_BASE + i * 4096, CODE + i * 4096, 5);
@@ -216,11 +241,12 @@ fn map(cpu: &mut Cpu, next: &mut u64, la: u64, gpa: u64, bits: u64) {
 fn tables(cpu: &mut Cpu) {
     let kernel_code = 0x00af_9a00_0000_ffffu64;
     cpu.poke(GDT + 0x10, &kernel_code.to_le_bytes());
-    cpu.poke(TSS + 4, &STACK_TOP.to_le_bytes());
+    cpu.poke(TSS + 4, &(KERNEL + STACK_TOP).to_le_bytes());
     for v in 0..32u64 {
-        let at = HANDLERS + v * 16;
+        let at = KERNEL + HANDLERS + v * 16;
         let low = at & 0xffff | 0x10 << 16 | 0xee00 << 32 | (at >> 16 & 0xffff) << 48;
         cpu.poke(IDT + v * 16, &low.to_le_bytes());
-        cpu.poke(at, &[0xf4]);
+        cpu.poke(IDT + v * 16 + 8, &(at >> 32).to_le_bytes());
+        cpu.poke(HANDLERS + v * 16, &[0xf4]);
     }
 }

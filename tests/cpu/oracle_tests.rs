@@ -6,8 +6,7 @@ use std::rc::Rc;
 use std::time::Instant;
 
 use crate::native::case::{
-    AF, CF, CODE_BASE, Case, DATA_BASE, EXIT_SLOT, End, FLAGS, Fault, Outcome, PF, RAX, RCX, RDI,
-    RDX, RSP, ZF,
+    AF, CF, CODE_BASE, Case, DATA_BASE, EXIT_SLOT, End, FLAGS, Fault, Outcome, PF, RAX, RCX, RDI, RDX, RSP, ZF,
 };
 use crate::native::compare::{compare, flag_names, instructions};
 use crate::native::differential::{Plan, differential};
@@ -38,14 +37,7 @@ fn division_by_zero_is_fault_0_at_the_instruction() {
     case.before.gpr[RSP] = 0x1234_5678_9ABC_DEF0;
     case.before.rflags = FLAGS;
     let outcome = native.run(&case);
-    assert_eq!(
-        outcome.end,
-        End::Fault(Fault {
-            vector: 0,
-            error: 0,
-            address: None
-        })
-    );
+    assert_eq!(outcome.end, End::Fault(Fault { vector: 0, error: 0, address: None }));
     assert_eq!(outcome.state, case.before);
 }
 
@@ -61,25 +53,11 @@ fn store_past_the_writable_pages_is_a_page_fault() {
     ] {
         case.before.gpr[RDI] = address;
         let outcome = native.run(&case);
-        assert_eq!(
-            outcome.end,
-            End::Fault(Fault {
-                vector: 14,
-                error,
-                address: Some(cr2)
-            })
-        );
+        assert_eq!(outcome.end, End::Fault(Fault { vector: 14, error, address: Some(cr2) }));
         assert!(outcome.memory.is_empty());
     }
     case.before.gpr[RDI] = 1 << 62;
-    assert_eq!(
-        native.run(&case).end,
-        End::Fault(Fault {
-            vector: 13,
-            error: 0,
-            address: None
-        })
-    );
+    assert_eq!(native.run(&case).end, End::Fault(Fault { vector: 13, error: 0, address: None }));
 }
 
 #[test]
@@ -88,16 +66,9 @@ fn memory_changes_are_reported_and_undone() {
     let mut case = Case::of_code(&[0xF3, 0xAA], 1); // rep stosb
     case.before.gpr[RDI] = DATA_BASE + 0xFFE;
     case.before.gpr[RCX] = 4;
-    case.memory.push(crate::native::case::Bytes {
-        offset: 0xFFE,
-        bytes: vec![1, 0, 3, 4],
-    });
+    case.memory.push(crate::native::case::Bytes { offset: 0xFFE, bytes: vec![1, 0, 3, 4] });
     let first = native.run(&case);
-    let shown: Vec<(u32, Vec<u8>)> = first
-        .memory
-        .iter()
-        .map(|run| (run.offset, run.bytes.clone()))
-        .collect();
+    let shown: Vec<(u32, Vec<u8>)> = first.memory.iter().map(|run| (run.offset, run.bytes.clone())).collect();
     assert_eq!(shown, [(0xFFE, vec![0]), (0x1000, vec![0, 0])]);
     assert_eq!(first.state.gpr[RDI], DATA_BASE + 0x1002);
     assert_eq!(native.run(&case), first);
@@ -110,14 +81,7 @@ fn unmasked_x87_exception_is_reported_by_the_next_instruction() {
     let mut case = Case::of_code(&[0xD9, 0xEE, 0xD9, 0xEE, 0xDE, 0xF9, 0x9B], 4);
     case.before.fx.set_fcw(0x37E);
     let outcome = native.run(&case);
-    assert_eq!(
-        outcome.end,
-        End::Fault(Fault {
-            vector: 16,
-            error: 0,
-            address: None
-        })
-    );
+    assert_eq!(outcome.end, End::Fault(Fault { vector: 16, error: 0, address: None }));
     assert_eq!(outcome.state.rip, CODE_BASE + 6);
     assert_eq!(outcome.state.fx.fsw() & 0x80FF, 0x8081);
 }
@@ -138,10 +102,7 @@ fn exit_jump_leaves_the_area_of_the_case() {
     let case = Case::of_code(&[0x90], 1);
     let bytes = case.code_with_exit();
     let displacement = i32::from_le_bytes(bytes[3..7].try_into().expect("four bytes"));
-    assert_eq!(
-        CODE_BASE as i64 + 7 + i64::from(displacement),
-        EXIT_SLOT as i64
-    );
+    assert_eq!(CODE_BASE as i64 + 7 + i64::from(displacement), EXIT_SLOT as i64);
 }
 
 #[test]
@@ -181,22 +142,13 @@ fn host_agrees_with_itself() {
     }
     let rate = |seconds: f64| cases as f64 / seconds;
     println!("{} forms, {cases} cases, {ends:?}", generator.codes().len());
-    println!(
-        "cases/s: generate {:.0}, run {:.0}, both {:.0}",
-        rate(spent.0),
-        rate(spent.1),
-        rate(spent.0 + spent.1)
-    );
+    println!("cases/s: generate {:.0}, run {:.0}, both {:.0}", rate(spent.0), rate(spent.1), rate(spent.0 + spent.1));
 }
 
 #[test]
 fn every_form_of_the_catalogue_is_generated() {
     let generator = Generator::new(1, &Masks::default());
-    let missing: Vec<_> = generator
-        .codes()
-        .iter()
-        .filter(|&&code| generator.case_of(code, 0).is_none())
-        .collect();
+    let missing: Vec<_> = generator.codes().iter().filter(|&&code| generator.case_of(code, 0).is_none()).collect();
     assert!(missing.is_empty(), "no case for {missing:?}");
 }
 
@@ -216,9 +168,7 @@ struct Defective(Rc<RefCell<Native>>, bool);
 impl Engine for Defective {
     fn run(&mut self, case: &Case) -> Outcome {
         let mut outcome = self.0.borrow_mut().run(case);
-        let has_inc = instructions(case)
-            .iter()
-            .any(|one| one.mnemonic() == iced_x86::Mnemonic::Inc);
+        let has_inc = instructions(case).iter().any(|one| one.mnemonic() == iced_x86::Mnemonic::Inc);
         if self.1 && has_inc && outcome.end == End::Reached {
             outcome.state.gpr[RCX] ^= 1;
         }
@@ -230,33 +180,24 @@ impl Engine for Defective {
 fn planted_defect_is_found_and_shrunk_to_its_instruction() {
     let native = Rc::new(RefCell::new(Native::new()));
     let masks = probe::measure(&mut *native.borrow_mut());
-    let plan = Plan {
-        seed: 7,
-        cases: 3000,
-        only: None,
-    };
+    let plan = Plan { seed: 7, cases: 3000, only: None, skip: Vec::new() };
     let mut host = Defective(native.clone(), false);
-    differential(
-        &plan,
-        &mut Defective(native.clone(), false),
-        &mut host,
-        &masks,
-    )
-    .assert_equal();
+    differential(&plan, &mut Defective(native.clone(), false), &mut host, &masks).assert_equal();
     let mut defective = Defective(native, true);
     let report = differential(&plan, &mut host, &mut defective, &masks);
     assert_eq!(report.run, 3000);
-    assert_eq!(
-        report.failures.keys().collect::<Vec<_>>(),
-        ["inc"],
+    // A jump over an INC that would fault stays.
+    let is_small = |kind: &String| kind == "inc" || kind.starts_with('j') && kind.ends_with("+inc");
+    assert!(report.failures.contains_key("inc"));
+    assert!(
+        report.failures.keys().all(is_small),
         "{}",
-        report.shown.join("\n")
+        report.shown.join(
+            "
+"
+        )
     );
-    let printed = report.shown[0]
-        .lines()
-        .last()
-        .expect("a line with the case")
-        .trim();
+    let printed = report.shown[0].lines().last().expect("a line with the case").trim();
     let only = line::parse(printed);
     assert!(only.is_some(), "{printed} does not read back");
     let alone = differential(&Plan { only, ..plan }, &mut host, &mut defective, &masks);
@@ -269,10 +210,7 @@ fn flags_that_a_case_leaves_do_not_reach_the_next_one() {
     let mut native = Native::new();
     let mut nested = Case::of_code(&[0x66, 0x9D], 1); // popfw with NT
     nested.before.gpr[RSP] = DATA_BASE;
-    nested.memory.push(crate::native::case::Bytes {
-        offset: 0,
-        bytes: vec![0x02, 0x46],
-    });
+    nested.memory.push(crate::native::case::Bytes { offset: 0, bytes: vec![0x02, 0x46] });
     assert_eq!(native.run(&nested).end, End::Reached);
     assert_eq!(native.run(&Case::of_code(&[0x90], 1)).end, End::Reached);
 }
@@ -303,22 +241,13 @@ fn every_form_completes_in_some_case() {
 fn images_hold_what_the_host_executes() {
     let mut native = Native::new();
     let mut case = Case::of_code(&[0x48, 0x8B, 0x07], 1); // mov rax, [rdi]
-    case.memory.push(crate::native::case::Bytes {
-        offset: 0x2004,
-        bytes: vec![9, 8],
-    });
+    case.memory.push(crate::native::case::Bytes { offset: 0x2004, bytes: vec![9, 8] });
     let code = (case.code_image(), CODE_BASE);
     for (image, base) in [code, (case.data_image(), DATA_BASE)] {
         for offset in [0, 0x100, 0x1FF8] {
             case.before.gpr[RDI] = base + offset as u64;
-            let expected =
-                u64::from_le_bytes(image[offset..offset + 8].try_into().expect("eight bytes"));
-            assert_eq!(
-                native.run(&case).state.gpr[RAX],
-                expected,
-                "at {:x}",
-                case.before.gpr[RDI]
-            );
+            let expected = u64::from_le_bytes(image[offset..offset + 8].try_into().expect("eight bytes"));
+            assert_eq!(native.run(&case).state.gpr[RAX], expected, "at {:x}", case.before.gpr[RDI]);
         }
     }
     case.before.gpr[RDI] = DATA_BASE + 0x2000;
@@ -341,24 +270,11 @@ fn comparer_allows_only_what_the_masks_say() {
     };
     assert!(!differs(&|other| other.retired = Some(1)));
     assert!(differs(&|other| other.retired = Some(2)));
-    assert!(
-        !differs(&|other| other.state.fx.0[8] ^= 1),
-        "the FPU instruction pointer is not compared"
-    );
-    assert!(
-        !differs(&|other| other.state.fx.0[160] ^= 1),
-        "one unit of an approximation"
-    );
-    assert!(
-        differs(&|other| other.state.fx.0[162] ^= 1),
-        "far outside of the approximation"
-    );
+    assert!(!differs(&|other| other.state.fx.0[8] ^= 1), "the FPU instruction pointer is not compared");
+    assert!(!differs(&|other| other.state.fx.0[160] ^= 1), "one unit of an approximation");
+    assert!(differs(&|other| other.state.fx.0[162] ^= 1), "far outside of the approximation");
     assert!(differs(&|other| other.state.rflags ^= CF));
     assert!(differs(&|other| other.state.gpr[RAX] ^= 1));
     assert!(differs(&|other| other.state.rip += 1));
-    assert!(differs(&|other| other.end = End::Fault(Fault {
-        vector: 6,
-        error: 0,
-        address: None
-    })));
+    assert!(differs(&|other| other.end = End::Fault(Fault { vector: 6, error: 0, address: None })));
 }

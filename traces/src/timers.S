@@ -77,17 +77,18 @@ start_8259:
         out     %al, $PIC2 + 1
         ret
 
-# Channel 0 as a rate generator: 1193182 Hz / 11932 = 100 ticks a second.
+# Channel 0 as a rate generator: 1193182 Hz / 1193 = 1000 ticks a second.
 start_8254:
         mov     $0x34, %al
         out     %al, $PIT_COMMAND
-        mov     $11932 & 0xff, %al
+        mov     $1193 & 0xff, %al
         out     %al, $PIT_CHANNEL0
-        mov     $11932 >> 8, %al
+        mov     $1193 >> 8, %al
         out     %al, $PIT_CHANNEL0
         ret
 
-# Periodic, divided by 16, vector 0x40. The 8259s are masked by now, so LINT0 stays as it is.
+# Periodic, divided by 16, vector 0x40: 1000 ticks a second from a 25 MHz bus. The 8259s are masked by now, so LINT0
+# stays as it is.
 start_lapic_timer:
         mov     $LAPIC_SPURIOUS, %eax
         movl    $0x1ff, (%rax)          # APIC on, spurious vector 0xff
@@ -96,7 +97,7 @@ start_lapic_timer:
         mov     $LAPIC_LVT_TIMER, %eax
         movl    $0x20000 | LAPIC_VECTOR, (%rax)
         mov     $LAPIC_INITIAL_COUNT, %eax
-        movl    $500000, (%rax)
+        movl    $1562, (%rax)
         ret
 
 # Prints the name at rdi with a number for each of ten ticks.

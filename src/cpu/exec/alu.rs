@@ -2,7 +2,7 @@
 //! (SDM vol. 2; flag rules vol. 1, appendix A).
 
 use super::place::{Dst, Flat, Imm, Mem, Near, Place, Segmented, Source, Src};
-use super::{by_width, handler};
+use super::{by_width, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::flags::Flags;
@@ -15,6 +15,11 @@ pub trait Alu {
     const WRITES: bool = true;
     /// Result and flags.
     fn apply<W: Word>(flags: Flags, a: W, b: W) -> (W, Flags);
+    /// A condition on the flags of `apply`, straight from its operands, where that is simpler.
+    #[inline(always)]
+    fn condition<W: Word>(_cc: u8, _a: W, _b: W) -> Option<bool> {
+        None
+    }
 }
 
 /// Sum and flags, with a carry in.
@@ -56,10 +61,31 @@ alu! {
     Sub true |f, a, b| sub(a, b, false);
     /// XOR
     Xor true |f, a, b| (a ^ b, Flags::logic(a ^ b));
-    /// CMP
-    Cmp false |f, a, b| sub(a, b, false);
     /// TEST
     Test false |f, a, b| (a, Flags::logic(a & b));
+}
+
+/// CMP
+pub struct Cmp;
+impl Alu for Cmp {
+    const WRITES: bool = false;
+    #[inline(always)]
+    fn apply<W: Word>(_: Flags, a: W, b: W) -> (W, Flags) {
+        sub(a, b, false)
+    }
+    #[inline(always)]
+    fn condition<W: Word>(cc: u8, a: W, b: W) -> Option<bool> {
+        let (x, y) = (a.sext() as i64, b.sext() as i64);
+        let holds = match cc >> 1 {
+            1 => a < b,
+            2 => a == b,
+            3 => a <= b,
+            6 => x < y,
+            7 => x <= y,
+            _ => return None,
+        };
+        Some(holds != (cc & 1 != 0))
+    }
 }
 
 /// A one-operand instruction.
@@ -98,7 +124,7 @@ fn keep_cf(old: Flags, new: Flags) -> Flags {
 }
 
 unsafe extern "C" fn binary<O: Alu, W: Word, D: Place<W>, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL && S::IS_FULL, (binary::<O, W, D::Full, S::Full>), {
         let b = S::get(cpu, op)?;
         if O::WRITES {
             D::modify(cpu, op, |cpu, a| O::apply(cpu.flags, a, b))
@@ -111,11 +137,13 @@ unsafe extern "C" fn binary<O: Alu, W: Word, D: Place<W>, S: Source<W>>(cpu: &mu
 }
 
 unsafe extern "C" fn unary<O: Unary, W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, { D::modify(cpu, op, |cpu, a| O::apply(cpu.flags, a)) })
+    two_path_handler!(cpu, op, D::IS_FULL, (unary::<O, W, D::Full>), {
+        D::modify(cpu, op, |cpu, a| O::apply(cpu.flags, a))
+    })
 }
 
 unsafe extern "C" fn xadd<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (xadd::<W, D::Full>), {
         let b: W = cpu.reg(op.src);
         let old = std::cell::Cell::new(b);
         D::modify(cpu, op, |_, a| {
@@ -131,7 +159,7 @@ unsafe extern "C" fn xadd<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) ->
 }
 
 unsafe extern "C" fn cmpxchg<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (cmpxchg::<W, D::Full>), {
         let (expected, new): (W, W) = (cpu.reg(0), cpu.reg(op.src));
         let old = std::cell::Cell::new(expected);
         // The destination is written in both cases (SDM vol. 2, CMPXCHG).

@@ -2,7 +2,7 @@
 
 use super::alu::{Addressing, by_address};
 use super::place::{Dst, Mem, Place, Source, Src};
-use super::{by_width, handler};
+use super::{by_width, handler, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::flags::Flags;
@@ -37,7 +37,9 @@ fn bit_op<const KIND: u8, W: Word, D: Place<W>>(cpu: &mut Cpu, op: &Op, bit: u32
 }
 
 unsafe extern "C" fn by_imm<const KIND: u8, W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, { bit_op::<KIND, W, D>(cpu, op, op.imm as u32 & 63) })
+    two_path_handler!(cpu, op, D::IS_FULL, (by_imm::<KIND, W, D::Full>), {
+        bit_op::<KIND, W, D>(cpu, op, op.imm as u32 & 63)
+    })
 }
 unsafe extern "C" fn by_reg<const KIND: u8, W: Word>(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, { bit_op::<KIND, W, Dst>(cpu, op, cpu.reg::<W>(op.src).to_u64() as u32 & 63) })
@@ -51,7 +53,11 @@ unsafe extern "C" fn in_string<const KIND: u8, W: Word>(cpu: &mut Cpu, op: *cons
         let offset = cpu.offset(op).wrapping_add(word as u64) & mask;
         let la = cpu.linear(op.seg, offset, W::BYTES as u64, KIND != 0)?;
         let bit = number as u32 % W::BITS;
-        let old: W = if KIND == 0 { cpu.read(la, op.seg)? } else { W::from_u64(super::place::read_for_write(cpu, la, op.seg, W::BYTES as u32)?) };
+        let old: W = if KIND == 0 {
+            cpu.read(la, op.seg)?
+        } else {
+            W::from_u64(super::place::read_for_write(cpu, la, op.seg, W::BYTES as u32)?)
+        };
         if KIND != 0 {
             cpu.write(la, op.seg, changed::<KIND, W>(old, bit))?;
         }
@@ -82,7 +88,7 @@ pub fn select_bit(kind: u8, bytes: usize, memory: Option<Addressing>, has_immedi
 
 /// BSF (0), BSR (1), POPCNT (2). A zero source leaves BSF's and BSR's destination as it is, all 64 bits of it.
 unsafe extern "C" fn scan<const KIND: u8, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (scan::<KIND, W, S::Full>), {
         let v = S::get(cpu, op)?.to_u64();
         if KIND == 2 {
             let n = u64::from(v.count_ones());

@@ -3,7 +3,7 @@
 
 use super::alu::{Addressing, Form, by_address};
 use super::place::{Dst, Imm, Mem, Place, Source, Src};
-use super::{by_width, handler};
+use super::{by_width, handler, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::flags::{Flags, bit};
@@ -12,7 +12,7 @@ use crate::cpu::state::gpr;
 use crate::cpu::word::Word;
 
 unsafe extern "C" fn mov<W: Word, D: Place<W>, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL && S::IS_FULL, (mov::<W, D::Full, S::Full>), {
         let value = S::get(cpu, op)?;
         D::put(cpu, op, value)
     })
@@ -29,8 +29,11 @@ pub fn select_mov(bytes: usize, form: Form) -> Handler {
     })
 }
 
-unsafe extern "C" fn extend<const SIGNED: bool, W: Word, F: Word, S: Source<F>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+unsafe extern "C" fn extend<const SIGNED: bool, W: Word, F: Word, S: Source<F>>(
+    cpu: &mut Cpu,
+    op: *const Op,
+) -> *const Op {
+    two_path_handler!(cpu, op, S::IS_FULL, (extend::<SIGNED, W, F, S::Full>), {
         let v = S::get(cpu, op)?;
         let v = if SIGNED { v.sext() } else { v.to_u64() };
         cpu.set_reg(op.dst, W::from_u64(v));
@@ -72,7 +75,7 @@ pub fn select_lea(bytes: usize) -> Handler {
 }
 
 unsafe extern "C" fn xchg<W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (xchg::<W, D::Full>), {
         let mine: W = cpu.reg(op.src);
         let theirs = std::cell::Cell::new(mine);
         D::modify(cpu, op, |cpu, v| {
@@ -93,7 +96,7 @@ pub fn select_xchg(bytes: usize, memory: Option<Addressing>) -> Handler {
 }
 
 unsafe extern "C" fn cmov<W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (cmov::<W, S::Full>), {
         // The source is read, and the upper half of a 32-bit destination cleared, whatever the condition.
         let new = S::get(cpu, op)?;
         let old: W = cpu.reg(op.dst);
@@ -112,7 +115,7 @@ pub fn select_cmov(bytes: usize, memory: Option<Addressing>) -> Handler {
 }
 
 unsafe extern "C" fn setcc<D: Place<u8>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (setcc::<D::Full>), {
         let value = cpu.flags.condition(op.aux) as u8;
         D::put(cpu, op, value)
     })
@@ -167,14 +170,14 @@ pub fn select_cwd(bytes: usize) -> Handler {
 }
 
 /// LAHF.
-pub unsafe extern "C" fn lahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn lahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         cpu.set_reg(1, (cpu.flags.bits() | bit::FIXED) as u8);
         Ok(())
     })
 }
 /// SAHF: OF stays.
-pub unsafe extern "C" fn sahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn sahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let ah: u8 = cpu.reg(1);
         let of = cpu.flags.bits() & bit::OF;
@@ -183,7 +186,7 @@ pub unsafe extern "C" fn sahf(cpu: &mut Cpu, op: *const Op) -> *const Op {
     })
 }
 /// CLC, STC, CMC: `aux` 0, 1, 2.
-pub unsafe extern "C" fn carry(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn carry(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let cf = match op.aux {
             0 => false,
@@ -195,19 +198,19 @@ pub unsafe extern "C" fn carry(cpu: &mut Cpu, op: *const Op) -> *const Op {
     })
 }
 /// CLD, STD: `aux` 0, 1.
-pub unsafe extern "C" fn direction(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn direction(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         cpu.rflags_rest = cpu.rflags_rest & !bit::DF | u64::from(op.aux) << 10;
         Ok(())
     })
 }
 /// NOP and everything that the model defines as a hint: fences, prefetches, PAUSE, ENDBR.
-pub unsafe extern "C" fn nop(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn nop(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: an op follows.
     unsafe { super::next(cpu, op) }
 }
 /// XLAT: the memory operand is base rBX, index AL.
-pub unsafe extern "C" fn xlat(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn xlat(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let at = cpu.slot(op.base).wrapping_add(cpu.regs[gpr::RAX] & 0xff);
         let at = at & crate::cpu::access::stack_mask(op.address_bytes);

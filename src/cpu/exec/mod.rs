@@ -67,8 +67,79 @@ pub(crate) unsafe fn chain(cpu: &mut Cpu, rip: u64) -> *const Op {
     std::ptr::null()
 }
 
+/// Where a direct branch went before: the ops that follow a branch op in its block are these two words twice, for
+/// the taken and the other way. A link is valid while its key is the current one. Links stay inside one page, because
+/// the same physical block may run at another linear address, where only the page it is in is sure to be the same; for
+/// the same reason none leads to an instruction that straddles two pages.
+#[repr(C)]
+pub(crate) struct Link {
+    /// `Cpu::fetch_key` when it was made.
+    key: u64,
+    header: *const Op,
+}
+
+const _: () = assert!(size_of::<[Link; 2]>() == size_of::<Op>());
+
+/// The slot behind a branch op, with links that are never valid.
+pub(crate) fn unused_links() -> Op {
+    // SAFETY: an Op is integers and one function pointer, which is not null and is never called: a branch does not run
+    // on into its links. As a link key this value is neither NO_KEY nor any epoch that will ever be reached.
+    unsafe { std::mem::transmute::<[u8; size_of::<Op>()], Op>([0xfe; size_of::<Op>()]) }
+}
+
+/// Goes to `rip` in the same way as [`chain`], by the link that belongs to this way of the branch.
+///
+/// # Safety
+/// As [`chain`]; `branch` is a branch op, which decode has given a slot for its links.
+#[inline(always)]
+pub(crate) unsafe fn chain_by_link(cpu: &mut Cpu, branch: *const Op, way: usize, rip: u64) -> *const Op {
+    // SAFETY: the slot behind a branch op belongs to its links; a link with the current key leads to a live block.
+    unsafe {
+        let link = branch.add(1).cast::<Link>().add(way);
+        if (*link).key == cpu.fetch_key {
+            let header = (*link).header;
+            let budget = cpu.budget - i64::from((*header).rest);
+            if budget >= 0 {
+                cpu.budget = budget;
+                cpu.block = header;
+                cpu.regs[gpr::BLOCK] = rip;
+                let op = header.add(1);
+                return if cfg!(debug_assertions) { op } else { ((*op).handler)(cpu, op) };
+            }
+        }
+        make_link(cpu, link.cast_mut(), rip)
+    }
+}
+
+/// [`chain`], remembering the way if the target is in the same page.
+///
+/// # Safety
+/// As [`chain_by_link`].
+#[cold]
+#[inline(never)]
+unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
+    // SAFETY: as `chain`; the link belongs to the running block, which nothing else borrows.
+    unsafe {
+        let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];
+        let is_near = (rip ^ cpu.regs[gpr::BLOCK]) < crate::cpu::phys::PAGE;
+        if is_near && jump.rip == rip && jump.key == cpu.fetch_key && is_in_one_page(jump.header) {
+            link.write(Link { key: jump.key, header: jump.header });
+        }
+        chain(cpu, rip)
+    }
+}
+
+/// False for an instruction that straddles two pages: at another linear address the second page may be another.
+///
+/// # Safety
+/// `header` is the header of a live block.
+unsafe fn is_in_one_page(header: *const Op) -> bool {
+    // SAFETY: a header's `imm` is the address of its block.
+    unsafe { (*((*header).imm as *const super::block::Block)).pages.1.is_none() }
+}
+
 /// The end of a block that does not end in a branch: goes on behind its last instruction.
-pub unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn fall_through(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: this is the last op of the running block.
     unsafe { chain(cpu, cpu.regs[gpr::BLOCK].wrapping_add((*op).imm) & cpu.rip_mask()) }
 }
@@ -85,7 +156,7 @@ unsafe fn call_slow(cpu: &mut Cpu, op: *const Op) -> Result<(), Stop> {
 }
 
 /// A [`Slow`] instruction in the middle of a block: it does not change control flow or mode.
-pub unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: as `call_slow`; an op follows.
     unsafe {
         match call_slow(cpu, op) {
@@ -96,7 +167,7 @@ pub unsafe extern "C" fn slow(cpu: &mut Cpu, op: *const Op) -> *const Op {
 }
 
 /// A [`Slow`] instruction that ends its block and goes back to the run loop.
-pub unsafe extern "C" fn slow_last(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn slow_last(cpu: &mut Cpu, op: *const Op) -> *const Op {
     // SAFETY: as `call_slow`.
     unsafe {
         match call_slow(cpu, op) {
@@ -132,6 +203,27 @@ macro_rules! handler {
     }};
 }
 pub(crate) use handler;
+
+/// As [`handler`], for operands that come on two paths (see [`place::Path`]): where the fast one fails, the op goes
+/// to `$full`.
+macro_rules! two_path_handler {
+    ($cpu:ident, $op:ident, $is_full:expr, $full:expr, $body:block) => {{
+        // SAFETY: as `handler`; a failed fast path has changed nothing, so the same op may run again.
+        unsafe {
+            let o = &*$op;
+            match (|$cpu: &mut Cpu, $op: &Op| -> Result<(), Stop> {
+                let _ = $op;
+                $body
+            })($cpu, o)
+            {
+                Ok(()) => $crate::cpu::exec::next($cpu, $op),
+                Err(Stop) if $is_full => $crate::cpu::exec::leave($cpu, $op),
+                Err(Stop) => $full($cpu, $op),
+            }
+        }
+    }};
+}
+pub(crate) use two_path_handler;
 
 /// Picks `$f::<.., W, ..>` by an operand size in bytes.
 macro_rules! by_width {

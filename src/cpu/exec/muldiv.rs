@@ -2,7 +2,7 @@
 
 use super::alu::{Addressing, by_address};
 use super::place::{Mem, Source, Src};
-use super::{by_width, handler};
+use super::{by_width, handler, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::{Fault, Stop};
 use crate::cpu::flags::Flags;
@@ -36,7 +36,7 @@ fn imul<W: Word>(a: W, b: W) -> (W, W, Flags) {
 const DX: u8 = gpr::RDX as u8 * 8;
 
 unsafe extern "C" fn multiply<const SIGNED: bool, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (multiply::<SIGNED, W, S::Full>), {
         let b = S::get(cpu, op)?;
         let a: W = cpu.reg(0);
         let (low, high, flags) = if SIGNED { imul(a, b) } else { mul(a, b) };
@@ -50,7 +50,7 @@ unsafe extern "C" fn multiply<const SIGNED: bool, W: Word, S: Source<W>>(cpu: &m
 
 /// IMUL with two operands (`THREE` false: the destination is a factor) or three (the immediate is).
 unsafe extern "C" fn imul_into<const THREE: bool, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (imul_into::<THREE, W, S::Full>), {
         let a = S::get(cpu, op)?;
         let b = if THREE { W::from_u64(op.imm) } else { cpu.reg(op.dst) };
         let (low, _, flags) = imul(a, b);
@@ -81,7 +81,7 @@ fn idiv<W: Word>(high: W, low: W, by: W) -> Option<(W, W)> {
 }
 
 unsafe extern "C" fn divide<const SIGNED: bool, W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (divide::<SIGNED, W, S::Full>), {
         let by = S::get(cpu, op)?;
         let (low, high): (W, W) = (cpu.reg(0), cpu.reg(if W::BITS == 8 { 1 } else { DX }));
         match if SIGNED { idiv(high, low, by) } else { div(high, low, by) } {
@@ -124,7 +124,7 @@ pub fn select_divide(is_signed: bool, bytes: usize, memory: Option<Addressing>) 
 }
 
 /// DAA and DAS (`aux` 0 and 1). OF is cleared, as Intel processors do.
-pub unsafe extern "C" fn decimal_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn decimal_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let (al, f): (u8, Flags) = (cpu.reg(0), cpu.flags);
         let subtract = op.aux == 1;
@@ -141,7 +141,7 @@ pub unsafe extern "C" fn decimal_adjust(cpu: &mut Cpu, op: *const Op) -> *const 
     })
 }
 /// AAA and AAS (`aux` 0 and 1). OF, SF, ZF and PF are of the new AL before masking, as Intel processors leave them.
-pub unsafe extern "C" fn ascii_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn ascii_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let ax: u16 = cpu.reg(0);
         let adjust = ax & 0xf > 9 || cpu.flags.af();
@@ -154,7 +154,7 @@ pub unsafe extern "C" fn ascii_adjust(cpu: &mut Cpu, op: *const Op) -> *const Op
     })
 }
 /// AAM.
-pub unsafe extern "C" fn aam(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn aam(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let (al, base): (u8, u8) = (cpu.reg(0), op.imm as u8);
         if base == 0 {
@@ -167,7 +167,7 @@ pub unsafe extern "C" fn aam(cpu: &mut Cpu, op: *const Op) -> *const Op {
     })
 }
 /// AAD.
-pub unsafe extern "C" fn aad(cpu: &mut Cpu, op: *const Op) -> *const Op {
+pub(crate) unsafe extern "C" fn aad(cpu: &mut Cpu, op: *const Op) -> *const Op {
     handler!(cpu, op, {
         let (al, ah): (u8, u8) = (cpu.reg(0), cpu.reg(1));
         let r = al.wrapping_add(ah.wrapping_mul(op.imm as u8));

@@ -59,8 +59,44 @@ impl Address for Segmented {
     }
 }
 
+/// Whether an access may call out for help.
+///
+/// A handler comes in two forms. The first tries without a call anywhere, so that it needs no stack frame; where
+/// that fails nothing has changed, and it hands the op over to the second, which does everything.
+pub trait Path {
+    /// True for the first form.
+    const IS_FAST: bool;
+}
+/// The first form.
+pub struct Fast;
+/// The second form.
+pub struct Full;
+impl Path for Fast {
+    const IS_FAST: bool = true;
+}
+impl Path for Full {
+    const IS_FAST: bool = false;
+}
+
+impl Cpu {
+    /// Reads on a path.
+    #[inline(always)]
+    pub(crate) fn read_on<P: Path, W: Word>(&mut self, la: u64, segment: u8) -> Result<W, Stop> {
+        if P::IS_FAST { self.read_fast(la) } else { self.read(la, segment) }
+    }
+    /// Writes on a path.
+    #[inline(always)]
+    pub(crate) fn write_on<P: Path, W: Word>(&mut self, la: u64, segment: u8, value: W) -> Result<(), Stop> {
+        if P::IS_FAST { self.write_fast(la, value) } else { self.write(la, segment, value) }
+    }
+}
+
 /// A source operand.
 pub trait Source<W: Word> {
+    /// The same operand on the full path.
+    type Full: Source<W>;
+    /// A failure of this one is final.
+    const IS_FULL: bool;
     /// Its value.
     fn get(cpu: &mut Cpu, op: &Op) -> Result<W, Stop>;
 }
@@ -70,30 +106,40 @@ pub struct Src;
 /// `op.imm`.
 pub struct Imm;
 /// The memory operand.
-pub struct Mem<A>(std::marker::PhantomData<A>);
+pub struct Mem<A, P = Fast>(std::marker::PhantomData<(A, P)>);
 
 impl<W: Word> Source<W> for Src {
+    type Full = Src;
+    const IS_FULL: bool = true;
     #[inline(always)]
     fn get(cpu: &mut Cpu, op: &Op) -> Result<W, Stop> {
         Ok(cpu.reg(op.src))
     }
 }
 impl<W: Word> Source<W> for Imm {
+    type Full = Imm;
+    const IS_FULL: bool = true;
     #[inline(always)]
     fn get(_: &mut Cpu, op: &Op) -> Result<W, Stop> {
         Ok(W::from_u64(op.imm))
     }
 }
-impl<W: Word, A: Address> Source<W> for Mem<A> {
+impl<W: Word, A: Address, P: Path> Source<W> for Mem<A, P> {
+    type Full = Mem<A, Full>;
+    const IS_FULL: bool = !P::IS_FAST;
     #[inline(always)]
     fn get(cpu: &mut Cpu, op: &Op) -> Result<W, Stop> {
         let la = A::la(cpu, op, W::BYTES as u64, false)?;
-        cpu.read(la, op.seg)
+        cpu.read_on::<P, W>(la, op.seg)
     }
 }
 
 /// A destination operand that is also read.
 pub trait Place<W: Word> {
+    /// The same place on the full path.
+    type Full: Place<W>;
+    /// A failure of this one is final.
+    const IS_FULL: bool;
     /// Replaces the value by what `f` makes of it, and the flags with it.
     fn modify(cpu: &mut Cpu, op: &Op, f: impl Fn(&Cpu, W) -> (W, Flags)) -> Result<(), Stop>;
     /// Only reads.
@@ -106,6 +152,8 @@ pub trait Place<W: Word> {
 pub struct Dst;
 
 impl<W: Word> Place<W> for Dst {
+    type Full = Dst;
+    const IS_FULL: bool = true;
     #[inline(always)]
     fn modify(cpu: &mut Cpu, op: &Op, f: impl Fn(&Cpu, W) -> (W, Flags)) -> Result<(), Stop> {
         let (value, flags) = f(cpu, cpu.reg(op.dst));
@@ -124,7 +172,9 @@ impl<W: Word> Place<W> for Dst {
     }
 }
 
-impl<W: Word, A: Address> Place<W> for Mem<A> {
+impl<W: Word, A: Address, P: Path> Place<W> for Mem<A, P> {
+    type Full = Mem<A, Full>;
+    const IS_FULL: bool = !P::IS_FAST;
     #[inline(always)]
     fn modify(cpu: &mut Cpu, op: &Op, f: impl Fn(&Cpu, W) -> (W, Flags)) -> Result<(), Stop> {
         let la = A::la(cpu, op, W::BYTES as u64, true)?;
@@ -137,6 +187,9 @@ impl<W: Word, A: Address> Place<W> for Mem<A> {
             }
             return Ok(());
         }
+        if P::IS_FAST {
+            return Err(Stop);
+        }
         let old = read_for_write(cpu, la, op.seg, W::BYTES as u32)?;
         let (value, flags) = f(cpu, W::from_u64(old));
         cpu.write(la, op.seg, value)?;
@@ -145,12 +198,12 @@ impl<W: Word, A: Address> Place<W> for Mem<A> {
     }
     #[inline(always)]
     fn look(cpu: &mut Cpu, op: &Op) -> Result<W, Stop> {
-        <Mem<A> as Source<W>>::get(cpu, op)
+        <Mem<A, P> as Source<W>>::get(cpu, op)
     }
     #[inline(always)]
     fn put(cpu: &mut Cpu, op: &Op, value: W) -> Result<(), Stop> {
         let la = A::la(cpu, op, W::BYTES as u64, true)?;
-        cpu.write(la, op.seg, value)
+        cpu.write_on::<P, W>(la, op.seg, value)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::alu::{Addressing, by_address};
 use super::place::{Dst, Mem, Place};
-use super::{by_width, handler};
+use super::{by_width, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::flags::Flags;
@@ -107,13 +107,13 @@ fn count_mask<W: Word>() -> u32 {
 }
 
 unsafe extern "C" fn by_imm<O: Shift, W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (by_imm::<O, W, D::Full>), {
         let n = u32::from(op.aux) & count_mask::<W>();
         shift::<O, W, D>(cpu, op, n)
     })
 }
 unsafe extern "C" fn by_cl<O: Shift, W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, D::IS_FULL, (by_cl::<O, W, D::Full>), {
         let n = cpu.regs[1] as u32 & count_mask::<W>();
         shift::<O, W, D>(cpu, op, n)
     })
@@ -160,8 +160,11 @@ pub fn double<const LEFT: bool, W: Word>(a: W, b: W, n: u32) -> (W, Flags) {
     }
 }
 
-unsafe extern "C" fn shift_double<const LEFT: bool, const BY_CL: bool, W: Word, D: Place<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+unsafe extern "C" fn shift_double<const LEFT: bool, const BY_CL: bool, W: Word, D: Place<W>>(
+    cpu: &mut Cpu,
+    op: *const Op,
+) -> *const Op {
+    two_path_handler!(cpu, op, D::IS_FULL, (shift_double::<LEFT, BY_CL, W, D::Full>), {
         let n = if BY_CL { cpu.regs[1] as u32 } else { u32::from(op.aux) } & count_mask::<W>();
         let b: W = cpu.reg(op.src);
         D::modify(cpu, op, |cpu, a| if n == 0 { (a, cpu.flags) } else { double::<LEFT, W>(a, b, n) })

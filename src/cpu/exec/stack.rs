@@ -3,8 +3,8 @@
 //! `LONG` handlers are for 64-bit mode with 64-bit operands; the others take any stack and operand width.
 
 use super::alu::{Addressing, by_address};
-use super::handler;
-use super::place::{Imm, Mem, Source, Src};
+use super::place::{Fast, Full, Imm, Mem, Path, Source, Src};
+use super::{handler, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::op::{Handler, Op};
@@ -17,9 +17,9 @@ const SS: u8 = seg::SS as u8;
 impl Cpu {
     /// Pushes in 64-bit mode.
     #[inline(always)]
-    pub(crate) fn push64(&mut self, value: u64) -> Result<(), Stop> {
+    pub(crate) fn push64<P: Path>(&mut self, value: u64) -> Result<(), Stop> {
         let rsp = self.regs[gpr::RSP].wrapping_sub(8);
-        self.write(rsp, SS, value)?;
+        self.write_on::<P, u64>(rsp, SS, value)?;
         self.regs[gpr::RSP] = rsp;
         Ok(())
     }
@@ -31,22 +31,22 @@ impl Cpu {
     }
 }
 
-unsafe extern "C" fn push_long<S: Source<u64>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+unsafe extern "C" fn push_long<P: Path, S: Source<u64>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    two_path_handler!(cpu, op, !P::IS_FAST, (push_long::<Full, S::Full>), {
         let value = S::get(cpu, op)?;
-        cpu.push64(value)
+        cpu.push64::<P>(value)
     })
 }
 unsafe extern "C" fn push<W: Word, S: Source<W>>(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+    two_path_handler!(cpu, op, S::IS_FULL, (push::<W, S::Full>), {
         let value = S::get(cpu, op)?;
         cpu.push(value)
     })
 }
-unsafe extern "C" fn pop_long_reg(cpu: &mut Cpu, op: *const Op) -> *const Op {
-    handler!(cpu, op, {
+unsafe extern "C" fn pop_long_reg<P: Path>(cpu: &mut Cpu, op: *const Op) -> *const Op {
+    two_path_handler!(cpu, op, !P::IS_FAST, pop_long_reg::<Full>, {
         let rsp = cpu.regs[gpr::RSP];
-        let value: u64 = cpu.read(rsp, SS)?;
+        let value = cpu.read_on::<P, u64>(rsp, SS)?;
         cpu.regs[gpr::RSP] = rsp.wrapping_add(8);
         // POP RSP: the popped value wins.
         cpu.set_reg(op.dst, value);
@@ -78,19 +78,19 @@ unsafe extern "C" fn pop_mem<W: Word>(cpu: &mut Cpu, op: *const Op) -> *const Op
 /// PUSH of a register, an immediate or memory.
 pub fn select_push(is_long: bool, bytes: usize, source: PushSource) -> Handler {
     macro_rules! width {
-        ($W:ty, $f:ident $(, $g:ident)?) => {
+        ($f:ident, $g:ident) => {
             match source {
-                PushSource::Register => $f::<$($g,)? Src>,
-                PushSource::Immediate => $f::<$($g,)? Imm>,
-                PushSource::Memory(a) => by_address!(a, A => $f::<$($g,)? Mem<A>>),
+                PushSource::Register => $f::<$g, Src>,
+                PushSource::Immediate => $f::<$g, Imm>,
+                PushSource::Memory(a) => by_address!(a, A => $f::<$g, Mem<A>>),
             }
         };
     }
     match (is_long, bytes) {
-        (true, 8) => width!(u64, push_long),
-        (_, 8) => width!(u64, push, u64),
-        (_, 4) => width!(u32, push, u32),
-        _ => width!(u16, push, u16),
+        (true, 8) => width!(push_long, Fast),
+        (_, 8) => width!(push, u64),
+        (_, 4) => width!(push, u32),
+        _ => width!(push, u16),
     }
 }
 
@@ -108,7 +108,7 @@ pub enum PushSource {
 /// POP into a register or memory.
 pub fn select_pop(is_long: bool, bytes: usize, is_memory: bool) -> Handler {
     match (is_memory, is_long, bytes) {
-        (false, true, 8) => pop_long_reg,
+        (false, true, 8) => pop_long_reg::<Fast>,
         (false, _, 8) => pop_reg::<u64>,
         (false, _, 4) => pop_reg::<u32>,
         (false, _, _) => pop_reg::<u16>,

@@ -181,7 +181,7 @@ unsafe extern "C" fn repeated<K: Strings, W: Word>(cpu: &mut Cpu, op: *const Op)
     let behind = here.wrapping_add(u64::from(o.len)) & cpu.rip_mask();
     let count = cpu.regs[gpr::RCX] & stack_mask(o.address_bytes);
     if count == 0 {
-        advance(cpu, gpr::RCX, 0, o.address_bytes);
+        // No iteration writes the count, so a 32-bit one keeps its upper half (SDM vol. 2, REP).
         // SAFETY: as above.
         return unsafe { chain(cpu, behind) };
     }

@@ -31,6 +31,10 @@ impl X87Context for Context<'_> {
         let la = self.cpu.operand_address(self.op, bytes.len() as u64, true)?;
         self.cpu.write_bytes(la, self.op.seg, bytes)
     }
+    fn probe_write(&mut self, len: usize) -> Result<(), Stop> {
+        let la = self.cpu.operand_address(self.op, len as u64, true)?;
+        self.cpu.probe_write(la, self.op.seg, len)
+    }
     fn rflags(&self) -> u64 {
         self.cpu.rflags()
     }

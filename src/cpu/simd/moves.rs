@@ -143,7 +143,11 @@ fn duplicate32<const ODD: bool, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Ins
 fn maskmov<const MMX: bool>(cpu: &mut Cpu, op: &Op, insn: &Instruction) -> Result<(), Stop> {
     let (value, mask, len) = if MMX {
         cpu.before_mmx()?;
-        (u128::from(cpu.x87.mm(insn.op_register(1).number() as u8)), u128::from(cpu.x87.mm(insn.op_register(2).number() as u8)), 8)
+        (
+            u128::from(cpu.x87.mm(insn.op_register(1).number() as u8)),
+            u128::from(cpu.x87.mm(insn.op_register(2).number() as u8)),
+            8,
+        )
     } else {
         (cpu.x(insn.op_register(1).number() as u8), cpu.x(insn.op_register(2).number() as u8), 16)
     };
@@ -183,10 +187,18 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
     }
     Some(match insn.mnemonic() {
         M::Movaps | M::Movapd | M::Movdqa | M::Movntdqa if !to_memory => {
-            if from_memory { load::<true, true> } else { load::<false, true> }
+            if from_memory {
+                load::<true, true>
+            } else {
+                load::<false, true>
+            }
         }
         M::Movups | M::Movupd | M::Movdqu | M::Lddqu if !to_memory => {
-            if from_memory { load::<true, false> } else { load::<false, false> }
+            if from_memory {
+                load::<true, false>
+            } else {
+                load::<false, false>
+            }
         }
         M::Movaps | M::Movapd | M::Movdqa | M::Movntps | M::Movntpd | M::Movntdq => store::<true>,
         M::Movups | M::Movupd | M::Movdqu => store::<false>,
@@ -203,9 +215,19 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
         M::Movhlps => movhlps,
         M::Movlhps => movlhps,
         M::Movd | M::Movq if mmx(0) => {
-            if insn.mnemonic() == M::Movq { to_mmx::<true> } else { to_mmx::<false> }
+            if insn.mnemonic() == M::Movq {
+                to_mmx::<true>
+            } else {
+                to_mmx::<false>
+            }
         }
-        M::Movq if mmx(1) => if mmx(0) { to_mmx::<true> } else { from_mmx::<true> },
+        M::Movq if mmx(1) => {
+            if mmx(0) {
+                to_mmx::<true>
+            } else {
+                from_mmx::<true>
+            }
+        }
         M::Movd if mmx(1) => from_mmx::<false>,
         M::Movntq => from_mmx::<true>,
         M::Movq if xmm(0) && (xmm(1) || from_memory) => mem!(load64_clearing),
@@ -213,7 +235,13 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
         M::Movq if to_memory => store64::<false>,
         M::Movq => to_general::<true, false>,
         M::Movd if xmm(0) => mem!(from_general, false),
-        M::Movd => if to_memory { to_general::<false, true> } else { to_general::<false, false> },
+        M::Movd => {
+            if to_memory {
+                to_general::<false, true>
+            } else {
+                to_general::<false, false>
+            }
+        }
         M::Movdq2q => movdq2q,
         M::Movq2dq => movq2dq,
         M::Movddup => mem!(movddup),

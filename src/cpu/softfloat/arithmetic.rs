@@ -127,27 +127,14 @@ fn sum(a: &Unpacked, b: &Unpacked, rounding: Rounding) -> Wide {
     let exp_of = |x: &Unpacked, other: &Unpacked| if x.sig == 0 { other.exp } else { x.exp };
     let (a_exp, b_exp) = (exp_of(a, b), exp_of(b, a));
     let exp = a_exp.max(b_exp);
-    let aligned =
-        |x: &Unpacked, x_exp: i32| shift_right_sticky(u128::from(x.sig) << 63, exp.abs_diff(x_exp));
+    let aligned = |x: &Unpacked, x_exp: i32| shift_right_sticky(u128::from(x.sig) << 63, exp.abs_diff(x_exp));
     let (a_sig, b_sig) = (aligned(a, a_exp), aligned(b, b_exp));
     let exp = exp + 1;
     if a.sign == b.sign {
-        return Wide {
-            sign: a.sign,
-            exp,
-            sig: a_sig + b_sig,
-        };
+        return Wide { sign: a.sign, exp, sig: a_sig + b_sig };
     }
-    let (sign, sig) = if a_sig >= b_sig {
-        (a.sign, a_sig - b_sig)
-    } else {
-        (b.sign, b_sig - a_sig)
-    };
-    let sign = if sig == 0 {
-        rounding == Rounding::Down
-    } else {
-        sign
-    };
+    let (sign, sig) = if a_sig >= b_sig { (a.sign, a_sig - b_sig) } else { (b.sign, b_sig - a_sig) };
+    let sign = if sig == 0 { rounding == Rounding::Down } else { sign };
     Wide { sign, exp, sig }
 }
 
@@ -169,15 +156,7 @@ pub(super) fn multiply(a: &Unpacked, b: &Unpacked, rule: NanRule, target: &Targe
         return (Unpacked::infinity(sign), flags);
     }
     let sig = u128::from(a.sig) * u128::from(b.sig);
-    rounded(
-        Wide {
-            sign,
-            exp: a.exp + b.exp + 1,
-            sig,
-        },
-        flags,
-        target,
-    )
+    rounded(Wide { sign, exp: a.exp + b.exp + 1, sig }, flags, target)
 }
 
 #[inline]
@@ -203,15 +182,7 @@ pub(super) fn divide(a: &Unpacked, b: &Unpacked, rule: NanRule, target: &Target)
         (Class::Zero, _) | (_, Class::Infinity) => (Unpacked::zero(sign), flags),
         _ => {
             let sig = ratio(a.sig, b.sig);
-            rounded(
-                Wide {
-                    sign,
-                    exp: a.exp - b.exp,
-                    sig,
-                },
-                flags,
-                target,
-            )
+            rounded(Wide { sign, exp: a.exp - b.exp, sig }, flags, target)
         }
     }
 }
@@ -254,15 +225,7 @@ pub(super) fn square_root(a: &Unpacked, target: &Target) -> Outcome {
         _ if rest > root => 3 << 62,
         _ => 1 << 62,
     };
-    rounded(
-        Wide {
-            sign: false,
-            exp: a.exp >> 1,
-            sig: root << 64 | below,
-        },
-        flags,
-        target,
-    )
+    rounded(Wide { sign: false, exp: a.exp >> 1, sig: root << 64 | below }, flags, target)
 }
 
 /// Compares; a signalling comparison makes quiet NaNs invalid too.
@@ -273,10 +236,7 @@ pub(super) fn compare(a: &Unpacked, b: &Unpacked, signalling: bool) -> (Relation
             Class::QuietNan => signalling,
             _ => false,
         };
-        return (
-            Relation::Unordered,
-            Flags::INVALID.when(refused(a) || refused(b)),
-        );
+        return (Relation::Unordered, Flags::INVALID.when(refused(a) || refused(b)));
     }
     let flags = denormal_flag(a, b);
     (order(a, b), flags)
@@ -298,9 +258,5 @@ fn order(a: &Unpacked, b: &Unpacked) -> Relation {
         (false, false) => ma < mb,
         (true, true) => ma > mb,
     };
-    if less {
-        Relation::Less
-    } else {
-        Relation::Greater
-    }
+    if less { Relation::Less } else { Relation::Greater }
 }

@@ -10,14 +10,7 @@ use super::unpacked::{Class, Unpacked};
 
 pub(super) fn from_i64(value: i64, target: &Target) -> Outcome {
     let sig = u128::from(value.unsigned_abs());
-    round(
-        Wide {
-            sign: value < 0,
-            exp: 127,
-            sig,
-        },
-        target,
-    )
+    round(Wide { sign: value < 0, exp: 127, sig }, target)
 }
 
 /// The rounded magnitude of a finite number below 2^64 in magnitude before rounding.
@@ -51,14 +44,7 @@ pub(super) fn to_int(value: &Unpacked, bits: u32, rounding: Rounding) -> Option<
         return None;
     }
     let magnitude = integral.magnitude as i64;
-    Some((
-        if value.sign {
-            magnitude.wrapping_neg()
-        } else {
-            magnitude
-        },
-        integral.flags,
-    ))
+    Some((if value.sign { magnitude.wrapping_neg() } else { magnitude }, integral.flags))
 }
 
 /// To an integral value of the same format. Denormals are not reported.
@@ -74,10 +60,7 @@ pub(super) fn to_integral(value: &Unpacked, rounding: Rounding) -> Outcome {
         return (Unpacked::zero(value.sign), integral.flags);
     }
     let shift = integral.magnitude.leading_zeros();
-    (
-        Unpacked::finite(value.sign, 63 - shift as i32, integral.magnitude << shift),
-        integral.flags,
-    )
+    (Unpacked::finite(value.sign, 63 - shift as i32, integral.magnitude << shift), integral.flags)
 }
 
 /// To another float format. Denormals are not reported.

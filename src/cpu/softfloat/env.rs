@@ -136,21 +136,8 @@ impl Not for Flags {
 
 impl std::fmt::Debug for Flags {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let names = [
-            (1, "IE"),
-            (2, "DE"),
-            (4, "ZE"),
-            (8, "OE"),
-            (16, "UE"),
-            (32, "PE"),
-            (64, "SF"),
-            (0x200, "C1"),
-        ];
-        let set: Vec<_> = names
-            .iter()
-            .filter(|(bit, _)| self.0 & bit != 0)
-            .map(|(_, name)| *name)
-            .collect();
+        let names = [(1, "IE"), (2, "DE"), (4, "ZE"), (8, "OE"), (16, "UE"), (32, "PE"), (64, "SF"), (0x200, "C1")];
+        let set: Vec<_> = names.iter().filter(|(bit, _)| self.0 & bit != 0).map(|(_, name)| *name).collect();
         write!(f, "{{{}}}", set.join(" "))
     }
 }
@@ -182,10 +169,7 @@ impl Env {
 
     /// The same environment with 64-bit precision, for the operations that precision control does not reach.
     pub const fn extended(self) -> Self {
-        Self {
-            precision: Precision::Extended,
-            ..self
-        }
+        Self { precision: Precision::Extended, ..self }
     }
 }
 

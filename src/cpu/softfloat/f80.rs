@@ -67,10 +67,7 @@ impl F80 {
     /// From the ten bytes of an m80 operand.
     pub fn from_bytes(bytes: [u8; 10]) -> Self {
         let [a, b, c, d, e, f, g, h, low, high] = bytes;
-        Self::new(
-            u16::from_le_bytes([low, high]),
-            u64::from_le_bytes([a, b, c, d, e, f, g, h]),
-        )
+        Self::new(u16::from_le_bytes([low, high]), u64::from_le_bytes([a, b, c, d, e, f, g, h]))
     }
 
     /// The ten bytes of an m80 operand.
@@ -121,19 +118,13 @@ impl F80 {
     /// memory operands looks at them this way; a load is [`F80::load`] of it.
     pub fn from_f32_bits(bits: u32) -> (Self, Flags) {
         let value = Unpacked::from_binary32(bits, false);
-        (
-            Self::from_unpacked(value),
-            Flags::DENORMAL.when(value.denormal),
-        )
+        (Self::from_unpacked(value), Flags::DENORMAL.when(value.denormal))
     }
 
     /// The m64fp form of [`F80::from_f32_bits`].
     pub fn from_f64_bits(bits: u64) -> (Self, Flags) {
         let value = Unpacked::from_binary64(bits, false);
-        (
-            Self::from_unpacked(value),
-            Flags::DENORMAL.when(value.denormal),
-        )
+        (Self::from_unpacked(value), Flags::DENORMAL.when(value.denormal))
     }
 
     /// What FLD of an m32fp or m64fp does to a widened operand: a signalling NaN becomes quiet and is invalid.
@@ -152,11 +143,7 @@ impl F80 {
             return Self::ZERO;
         }
         let shift = magnitude.leading_zeros();
-        Self::from_unpacked(Unpacked::finite(
-            value < 0,
-            63 - shift as i32,
-            magnitude << shift,
-        ))
+        Self::from_unpacked(Unpacked::finite(value < 0, 63 - shift as i32, magnitude << shift))
     }
 
     /// To an m32fp (FST).
@@ -178,49 +165,25 @@ impl F80 {
 
     /// Sum, rounded to the precision control (FADD).
     pub fn add(self, other: Self, env: &Env) -> (Self, Flags) {
-        pack(arithmetic::add(
-            &self.unpack(),
-            &other.unpack(),
-            NanRule::X87,
-            &Target::x87(env),
-        ))
+        pack(arithmetic::add(&self.unpack(), &other.unpack(), NanRule::X87, &Target::x87(env)))
     }
 
     /// Difference, rounded to the precision control (FSUB).
     pub fn sub(self, other: Self, env: &Env) -> (Self, Flags) {
         let other = other.unpack();
         // The sign of a NaN is not turned: it would show in the result.
-        let other = if other.is_nan() {
-            other
-        } else {
-            other.negated()
-        };
-        pack(arithmetic::add(
-            &self.unpack(),
-            &other,
-            NanRule::X87,
-            &Target::x87(env),
-        ))
+        let other = if other.is_nan() { other } else { other.negated() };
+        pack(arithmetic::add(&self.unpack(), &other, NanRule::X87, &Target::x87(env)))
     }
 
     /// Product, rounded to the precision control (FMUL).
     pub fn mul(self, other: Self, env: &Env) -> (Self, Flags) {
-        pack(arithmetic::multiply(
-            &self.unpack(),
-            &other.unpack(),
-            NanRule::X87,
-            &Target::x87(env),
-        ))
+        pack(arithmetic::multiply(&self.unpack(), &other.unpack(), NanRule::X87, &Target::x87(env)))
     }
 
     /// Quotient, rounded to the precision control (FDIV).
     pub fn div(self, other: Self, env: &Env) -> (Self, Flags) {
-        pack(arithmetic::divide(
-            &self.unpack(),
-            &other.unpack(),
-            NanRule::X87,
-            &Target::x87(env),
-        ))
+        pack(arithmetic::divide(&self.unpack(), &other.unpack(), NanRule::X87, &Target::x87(env)))
     }
 
     /// Square root, rounded to the precision control (FSQRT).
@@ -229,15 +192,9 @@ impl F80 {
     }
 
     /// One step of FPREM or FPREM1.
-    pub fn partial_remainder(
-        self,
-        other: Self,
-        kind: Remainder,
-        env: &Env,
-    ) -> (Self, Quotient, Flags) {
+    pub fn partial_remainder(self, other: Self, kind: Remainder, env: &Env) -> (Self, Quotient, Flags) {
         let target = Target::x87(&env.extended());
-        let ((value, flags), quotient) =
-            partial_remainder(&self.unpack(), &other.unpack(), kind, &target);
+        let ((value, flags), quotient) = partial_remainder(&self.unpack(), &other.unpack(), kind, &target);
         (Self::from_unpacked(value), quotient, flags)
     }
 
@@ -259,11 +216,7 @@ impl F80 {
 
     /// Multiplies by two to the power of `other` truncated to an integer (FSCALE).
     pub fn scale(self, other: Self, env: &Env) -> (Self, Flags) {
-        pack(scale(
-            &self.unpack(),
-            &other.unpack(),
-            &Target::x87(&env.extended()),
-        ))
+        pack(scale(&self.unpack(), &other.unpack(), &Target::x87(&env.extended())))
     }
 
     /// Splits into (exponent as a number, significand with the exponent of one) (FXTRACT).
@@ -305,13 +258,7 @@ fn scale(a: &Unpacked, b: &Unpacked, target: &Target) -> Outcome {
         (_, Class::Infinity) => (Unpacked::infinity(a.sign), flags),
         _ => {
             let exp = a.exp + clamped_integer(b);
-            let (value, more) = round(
-                Wide {
-                    exp,
-                    ..Wide::from_unpacked(a)
-                },
-                target,
-            );
+            let (value, more) = round(Wide { exp, ..Wide::from_unpacked(a) }, target);
             (value, flags | more)
         }
     }

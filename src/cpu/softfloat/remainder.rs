@@ -27,12 +27,7 @@ pub enum Quotient {
     None,
 }
 
-pub(super) fn partial_remainder(
-    a: &Unpacked,
-    b: &Unpacked,
-    kind: Remainder,
-    target: &Target,
-) -> (Outcome, Quotient) {
+pub(super) fn partial_remainder(a: &Unpacked, b: &Unpacked, kind: Remainder, target: &Target) -> (Outcome, Quotient) {
     let special = |outcome| (outcome, Quotient::None);
     if let Some(outcome) = propagate_nan(a, b, NanRule::X87) {
         return special(outcome);
@@ -61,14 +56,7 @@ fn step(a: &Unpacked, b: &Unpacked, kind: Remainder) -> (Wide, Quotient) {
         let reduced = 32 + difference % 32;
         let rest = (u128::from(a.sig) << reduced) % u128::from(b.sig);
         let exp = b.exp + difference - reduced;
-        return (
-            Wide {
-                sign: a.sign,
-                exp,
-                sig: rest << 64,
-            },
-            Quotient::Incomplete,
-        );
+        return (Wide { sign: a.sign, exp, sig: rest << 64 }, Quotient::Incomplete);
     }
     // Both in units of the smaller exponent; difference -1 makes the divisor the longer one.
     let exp = a.exp.min(b.exp);
@@ -76,18 +64,9 @@ fn step(a: &Unpacked, b: &Unpacked, kind: Remainder) -> (Wide, Quotient) {
     let divisor = u128::from(b.sig) << -difference.min(0);
     let (quotient, rest) = (dividend / divisor, dividend % divisor);
     let twice = rest << 1;
-    let round_up =
-        kind == Remainder::Nearest && (twice > divisor || (twice == divisor && quotient & 1 == 1));
-    let (quotient, rest, flip) = if round_up {
-        (quotient + 1, divisor - rest, true)
-    } else {
-        (quotient, rest, false)
-    };
+    let round_up = kind == Remainder::Nearest && (twice > divisor || (twice == divisor && quotient & 1 == 1));
+    let (quotient, rest, flip) = if round_up { (quotient + 1, divisor - rest, true) } else { (quotient, rest, false) };
     // A complete remainder is at most the divisor, below 2^65: it fits under a shift of 63.
-    let value = Wide {
-        sign: a.sign != flip && rest != 0 || a.sign && rest == 0,
-        exp: exp + 1,
-        sig: rest << 63,
-    };
+    let value = Wide { sign: a.sign != flip && rest != 0 || a.sign && rest == 0, exp: exp + 1, sig: rest << 63 };
     (value, Quotient::Complete((quotient & 7) as u8))
 }

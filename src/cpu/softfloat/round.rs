@@ -17,11 +17,7 @@ pub(super) struct Wide {
 
 impl Wide {
     pub const fn from_unpacked(value: &Unpacked) -> Self {
-        Self {
-            sign: value.sign,
-            exp: value.exp,
-            sig: (value.sig as u128) << 64,
-        }
+        Self { sign: value.sign, exp: value.exp, sig: (value.sig as u128) << 64 }
     }
 }
 
@@ -38,34 +34,16 @@ pub(super) struct Target {
 
 impl Target {
     pub const fn x87(env: &Env) -> Self {
-        Self {
-            format: EXTENDED,
-            precision: env.precision.bits(),
-            rounding: env.rounding,
-            masks: env.masks,
-            ftz: false,
-        }
+        Self { format: EXTENDED, precision: env.precision.bits(), rounding: env.rounding, masks: env.masks, ftz: false }
     }
 
     /// A 32-bit or 64-bit memory operand that an x87 register is stored to.
     pub const fn x87_store(format: Format, env: &Env) -> Self {
-        Self {
-            format,
-            precision: format.precision,
-            rounding: env.rounding,
-            masks: env.masks,
-            ftz: false,
-        }
+        Self { format, precision: format.precision, rounding: env.rounding, masks: env.masks, ftz: false }
     }
 
     const fn sse(format: Format, env: &SseEnv) -> Self {
-        Self {
-            format,
-            precision: format.precision,
-            rounding: env.rounding,
-            masks: env.masks,
-            ftz: env.ftz,
-        }
+        Self { format, precision: format.precision, rounding: env.rounding, masks: env.masks, ftz: env.ftz }
     }
 
     pub const fn sse32(env: &SseEnv) -> Self {
@@ -105,12 +83,7 @@ pub(super) fn cut(sig: u128, discarded: u32, sign: bool, rounding: Rounding) -> 
         Rounding::Zero => false,
     };
     let (sig, carry) = (sig - tail).overflowing_add(if up { unit } else { 0 });
-    Cut {
-        sig,
-        carry,
-        up,
-        inexact: tail != 0,
-    }
+    Cut { sig, carry, up, inexact: tail != 0 }
 }
 
 /// Shifts right and keeps in bit 0 whether anything was lost.
@@ -130,17 +103,8 @@ pub(super) fn round(value: Wide, target: &Target) -> (Unpacked, Flags) {
         return (Unpacked::zero(value.sign), Flags::NONE);
     }
     let shift = value.sig.leading_zeros();
-    let value = Wide {
-        sig: value.sig << shift,
-        exp: value.exp - shift as i32,
-        ..value
-    };
-    let rounded = cut(
-        value.sig,
-        128 - target.precision,
-        value.sign,
-        target.rounding,
-    );
+    let value = Wide { sig: value.sig << shift, exp: value.exp - shift as i32, ..value };
+    let rounded = cut(value.sig, 128 - target.precision, value.sign, target.rounding);
     let (exp, sig) = match rounded.carry {
         true => (value.exp + 1, 1 << 63),
         false => (value.exp, (rounded.sig >> 64) as u64),
@@ -165,10 +129,7 @@ fn overflow(unbounded: Unpacked, flags: Flags, target: &Target) -> (Unpacked, Fl
         let massive = exp > target.format.max_exp && target.format == EXTENDED;
         let flags = flags | Flags::OVERFLOW;
         if massive {
-            return (
-                Unpacked::infinity(sign),
-                flags | Flags::PRECISION | Flags::ROUNDED_UP,
-            );
+            return (Unpacked::infinity(sign), flags | Flags::PRECISION | Flags::ROUNDED_UP);
         }
         return (Unpacked { exp, ..unbounded }, flags);
     }
@@ -183,10 +144,7 @@ fn overflow(unbounded: Unpacked, flags: Flags, target: &Target) -> (Unpacked, Fl
         return (Unpacked::infinity(sign), flags | Flags::ROUNDED_UP);
     }
     let largest = u64::MAX << (64 - target.precision);
-    (
-        Unpacked::finite(sign, target.format.max_exp, largest),
-        flags,
-    )
+    (Unpacked::finite(sign, target.format.max_exp, largest), flags)
 }
 
 #[cold]

@@ -13,10 +13,7 @@ use super::unpacked::{Class, Unpacked};
 /// What `unpack` of a NaN-free operand reports in conversions.
 fn with_denormal((value, flags): Outcome, operand: &Unpacked) -> Outcome {
     let checked = !operand.is_nan();
-    (
-        value,
-        flags | Flags::DENORMAL.when(operand.denormal && checked),
-    )
+    (value, flags | Flags::DENORMAL.when(operand.denormal && checked))
 }
 
 fn to_int(value: &Unpacked, bits: u32, rounding: Rounding) -> (i64, Flags) {
@@ -78,14 +75,7 @@ macro_rules! format_operations {
             let (first, second) = (Unpacked::$from(a, env.daz), Unpacked::$from(b, env.daz));
             let (keep, flags) = pick(&first, &second, Relation::Less);
             let (chosen, value) = if keep { (first, a) } else { (second, b) };
-            (
-                if chosen.is(Class::Zero) {
-                    chosen.$to()
-                } else {
-                    value
-                },
-                flags,
-            )
+            (if chosen.is(Class::Zero) { chosen.$to() } else { value }, flags)
         }
 
         /// Maximum (MAXSx): the second operand, bits unchanged, unless the first is greater.
@@ -93,24 +83,13 @@ macro_rules! format_operations {
             let (first, second) = (Unpacked::$from(a, env.daz), Unpacked::$from(b, env.daz));
             let (keep, flags) = pick(&first, &second, Relation::Greater);
             let (chosen, value) = if keep { (first, a) } else { (second, b) };
-            (
-                if chosen.is(Class::Zero) {
-                    chosen.$to()
-                } else {
-                    value
-                },
-                flags,
-            )
+            (if chosen.is(Class::Zero) { chosen.$to() } else { value }, flags)
         }
 
         /// Compares; `signalling` makes quiet NaNs invalid (COMISx, and CMPSx with the predicates LT, LE, NLT, NLE),
         /// without it only signalling ones are (UCOMISx and the other predicates).
         pub fn $compare(a: $bits, b: $bits, signalling: bool, env: &SseEnv) -> (Relation, Flags) {
-            arithmetic::compare(
-                &Unpacked::$from(a, env.daz),
-                &Unpacked::$from(b, env.daz),
-                signalling,
-            )
+            arithmetic::compare(&Unpacked::$from(a, env.daz), &Unpacked::$from(b, env.daz), signalling)
         }
 
         /// Rounds to an integral value by `env.rounding` (ROUNDSx; the caller drops PE where the immediate says so).

@@ -39,34 +39,13 @@ pub(super) struct Format {
     pub wrap: i32,
 }
 
-pub(super) const BINARY32: Format = Format {
-    precision: 24,
-    min_exp: -126,
-    max_exp: 127,
-    wrap: 192,
-};
-pub(super) const BINARY64: Format = Format {
-    precision: 53,
-    min_exp: -1022,
-    max_exp: 1023,
-    wrap: 1536,
-};
-pub(super) const EXTENDED: Format = Format {
-    precision: 64,
-    min_exp: -16382,
-    max_exp: 16383,
-    wrap: 24576,
-};
+pub(super) const BINARY32: Format = Format { precision: 24, min_exp: -126, max_exp: 127, wrap: 192 };
+pub(super) const BINARY64: Format = Format { precision: 53, min_exp: -1022, max_exp: 1023, wrap: 1536 };
+pub(super) const EXTENDED: Format = Format { precision: 64, min_exp: -16382, max_exp: 16383, wrap: 24576 };
 
 impl Unpacked {
     const fn of(class: Class, sign: bool, sig: u64) -> Self {
-        Self {
-            class,
-            sign,
-            denormal: false,
-            exp: 0,
-            sig,
-        }
+        Self { class, sign, denormal: false, exp: 0, sig }
     }
 
     pub const fn zero(sign: bool) -> Self {
@@ -83,33 +62,17 @@ impl Unpacked {
     }
 
     pub const fn finite(sign: bool, exp: i32, sig: u64) -> Self {
-        Self {
-            class: Class::Finite,
-            sign,
-            denormal: false,
-            exp,
-            sig,
-        }
+        Self { class: Class::Finite, sign, denormal: false, exp, sig }
     }
 
     /// A nonzero significand below bit 63, brought up to it.
     pub const fn denormal(sign: bool, exp: i32, sig: u64) -> Self {
         let shift = sig.leading_zeros();
-        Self {
-            class: Class::Finite,
-            sign,
-            denormal: true,
-            exp: exp - shift as i32,
-            sig: sig << shift,
-        }
+        Self { class: Class::Finite, sign, denormal: true, exp: exp - shift as i32, sig: sig << shift }
     }
 
     pub const fn nan(sign: bool, sig: u64) -> Self {
-        let class = if sig & QUIET != 0 {
-            Class::QuietNan
-        } else {
-            Class::SignallingNan
-        };
+        let class = if sig & QUIET != 0 { Class::QuietNan } else { Class::SignallingNan };
         Self::of(class, sign, sig | INTEGER_BIT)
     }
 
@@ -123,10 +86,7 @@ impl Unpacked {
     }
 
     pub const fn negated(self) -> Self {
-        Self {
-            sign: !self.sign,
-            ..self
-        }
+        Self { sign: !self.sign, ..self }
     }
 
     pub const fn is_nan(&self) -> bool {
@@ -152,11 +112,7 @@ impl Unpacked {
             };
         }
         if biased == 2 * format.max_exp + 1 {
-            return if fraction == 0 {
-                Self::infinity(sign)
-            } else {
-                Self::nan(sign, fraction)
-            };
+            return if fraction == 0 { Self::infinity(sign) } else { Self::nan(sign, fraction) };
         }
         Self::finite(sign, biased - format.max_exp, fraction | INTEGER_BIT)
     }
@@ -196,21 +152,13 @@ impl Unpacked {
         let sign = sign_exp & 0x8000 != 0;
         let biased = i32::from(sign_exp & 0x7fff);
         if biased == 0 {
-            return if sig == 0 {
-                Self::zero(sign)
-            } else {
-                Self::denormal(sign, EXTENDED.min_exp, sig)
-            };
+            return if sig == 0 { Self::zero(sign) } else { Self::denormal(sign, EXTENDED.min_exp, sig) };
         }
         if sig & INTEGER_BIT == 0 {
             return Self::unsupported();
         }
         if biased == 0x7fff {
-            return if sig == INTEGER_BIT {
-                Self::infinity(sign)
-            } else {
-                Self::nan(sign, sig)
-            };
+            return if sig == INTEGER_BIT { Self::infinity(sign) } else { Self::nan(sign, sig) };
         }
         Self::finite(sign, biased - EXTENDED.max_exp, sig)
     }

@@ -192,7 +192,7 @@ impl Cpu {
         }
         self.state.cr3 = value;
         if (self.state.cr3, self.state.pdpte) != old {
-            self.flush_translations();
+            self.switch_tables();
         }
         Ok(())
     }

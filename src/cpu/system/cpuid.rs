@@ -44,8 +44,7 @@ const fn bits<const N: usize>(list: [u32; N]) -> u32 {
 
 /// Leaf 1 EDX: FPU, DE, PSE, TSC, MSR, PAE, MCE, CX8, APIC, SEP, MTRR, PGE, MCA, CMOV, PAT, PSE-36, CLFSH, MMX, FXSR, SSE,
 /// SSE2, SS. Not VME, PSN, DS, ACPI, HTT, TM, PBE.
-const LEAF1_EDX: u32 =
-    bits([0, 2, 3, 4, 5, 6, 7, 8, APIC, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26, 27]);
+const LEAF1_EDX: u32 = bits([0, 2, 3, 4, 5, 6, 7, 8, APIC, 11, 12, 13, 14, 15, 16, 17, 19, 23, 24, 25, 26, 27]);
 const APIC: u32 = 9;
 /// Leaf 1 ECX: SSE3, SSSE3, CX16, SSE4.1, SSE4.2, POPCNT.
 const LEAF1_ECX: u32 = bits([0, 9, 13, 19, 20, 23]);

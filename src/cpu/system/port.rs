@@ -164,7 +164,11 @@ pub(super) fn outs(cpu: &mut Cpu, _: &Op, insn: &Instruction) -> Result<(), Stop
         return Ok(());
     }
     cpu.check_port(cpu.dx(), size)?;
-    let segment = insn.memory_segment().number() as u8;
+    let segment = match insn.memory_segment().number() as u8 {
+        // In 64-bit mode overrides other than FS and GS are ignored.
+        named if cpu.is_64bit() && named < seg::FS as u8 => seg::DS as u8,
+        named => named,
+    };
     let la = cpu.linear(segment, cpu.regs[gpr::RSI] & mask, u64::from(size), false)?;
     let mut bytes = [0; 4];
     cpu.must_be_alone()?;

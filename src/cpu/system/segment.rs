@@ -130,7 +130,11 @@ impl Cpu {
         }
     }
     /// A system descriptor as a segment: in long mode it has 16 bytes and a 64-bit base.
-    pub(super) fn system_segment(&mut self, selector: u16, refuse: fn(u32) -> Fault) -> Result<(Descriptor, Segment), Stop> {
+    pub(super) fn system_segment(
+        &mut self,
+        selector: u16,
+        refuse: fn(u32) -> Fault,
+    ) -> Result<(Descriptor, Segment), Stop> {
         let low = self.descriptor(selector, refuse)?;
         let mut segment = low.segment(selector);
         if self.is_long() {
@@ -187,7 +191,12 @@ impl Cpu {
         self.load_data_segment(selector, self.state.cpl, Fault::gp)
     }
     /// A data segment for code that runs at `cpl`; type and privilege violations become `refuse`.
-    pub(super) fn load_data_segment(&mut self, selector: u16, cpl: u8, refuse: fn(u32) -> Fault) -> Result<Segment, Stop> {
+    pub(super) fn load_data_segment(
+        &mut self,
+        selector: u16,
+        cpl: u8,
+        refuse: fn(u32) -> Fault,
+    ) -> Result<Segment, Stop> {
         if is_null(selector) {
             return Ok(null_segment(selector));
         }

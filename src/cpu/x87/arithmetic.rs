@@ -30,18 +30,10 @@ fn binary(mnemonic: Mnemonic) -> Option<(Operation, bool, bool)> {
 }
 
 /// Returns whether the instruction was of this family.
-pub(super) fn execute<C: X87Context>(
-    x87: &mut X87,
-    insn: &Instruction,
-    cx: &mut C,
-) -> Result<bool, C::Stop> {
+pub(super) fn execute<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<bool, C::Stop> {
     if let Some((operation, reversed, pops)) = binary(insn.mnemonic()) {
         let is_memory = insn.op0_kind() == OpKind::Memory;
-        let destination = if is_memory {
-            0
-        } else {
-            register_index(insn, 0)
-        };
+        let destination = if is_memory { 0 } else { register_index(insn, 0) };
         let source = if is_memory {
             Some(read_number(insn, cx)?)
         } else {
@@ -49,11 +41,7 @@ pub(super) fn execute<C: X87Context>(
             (!x87.is_empty(i)).then(|| (x87.st(i), Flags::NONE))
         };
         let compute = |a: F80, b: F80, env: &Env| {
-            if reversed {
-                operation(b, a, env)
-            } else {
-                operation(a, b, env)
-            }
+            if reversed { operation(b, a, env) } else { operation(a, b, env) }
         };
         if combine(x87, destination, source, compute) && pops {
             x87.pop();
@@ -78,8 +66,7 @@ fn combine(
         return masked;
     };
     let env = x87.env();
-    let (value, flags) =
-        with_memory_denormal(compute(x87.st(destination), source, &env), denormal, &env);
+    let (value, flags) = with_memory_denormal(compute(x87.st(destination), source, &env), denormal, &env);
     let go_on = x87.record(flags);
     if go_on {
         x87.set_st(destination, value);
@@ -88,11 +75,7 @@ fn combine(
 }
 
 /// Adds the DE of a memory operand, which is no longer denormal once widened, as its priority wants it.
-pub(super) fn with_memory_denormal(
-    (value, flags): (F80, Flags),
-    denormal: Flags,
-    env: &Env,
-) -> (F80, Flags) {
+pub(super) fn with_memory_denormal((value, flags): (F80, Flags), denormal: Flags, env: &Env) -> (F80, Flags) {
     let nan = value.classify() == crate::cpu::softfloat::F80Class::Nan;
     if denormal == Flags::NONE || nan || flags.has(Flags::INVALID | Flags::DIVIDE_BY_ZERO) {
         (value, flags)

@@ -29,19 +29,11 @@ fn comparison(mnemonic: Mnemonic) -> Option<Comparison> {
         Fucomip => (false, true, 1),
         _ => return None,
     };
-    Some(Comparison {
-        signalling,
-        to_eflags,
-        pops,
-    })
+    Some(Comparison { signalling, to_eflags, pops })
 }
 
 /// Returns whether the instruction was of this family.
-pub(super) fn execute<C: X87Context>(
-    x87: &mut X87,
-    insn: &Instruction,
-    cx: &mut C,
-) -> Result<bool, C::Stop> {
+pub(super) fn execute<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<bool, C::Stop> {
     if insn.mnemonic() == Mnemonic::Fxam {
         examine(x87);
         return Ok(true);
@@ -65,19 +57,11 @@ pub(super) fn execute<C: X87Context>(
     Ok(true)
 }
 
-fn compare<C: X87Context>(
-    x87: &mut X87,
-    other: Option<(F80, Flags)>,
-    how: &Comparison,
-    cx: &mut C,
-) {
+fn compare<C: X87Context>(x87: &mut X87, other: Option<(F80, Flags)>, how: &Comparison, cx: &mut C) {
     let (relation, flags) = match other {
         Some((other, denormal)) if !x87.is_empty(0) => {
             let (relation, flags) = x87.st(0).compare(other, how.signalling);
-            (
-                relation,
-                flags | denormal.when(relation != Relation::Unordered),
-            )
+            (relation, flags | denormal.when(relation != Relation::Unordered))
         }
         _ => (Relation::Unordered, Flags::INVALID | Flags::STACK),
     };

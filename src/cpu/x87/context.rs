@@ -14,6 +14,9 @@ pub trait X87Context {
     /// Writes the memory operand of the instruction from its start.
     fn write(&mut self, bytes: &[u8]) -> Result<(), Self::Stop>;
 
+    /// Checks that the first `len` bytes of the memory operand could be written, without writing them.
+    fn probe_write(&mut self, len: usize) -> Result<(), Self::Stop>;
+
     /// RFLAGS of the guest; only CF, PF and ZF are looked at.
     fn rflags(&self) -> u64;
 

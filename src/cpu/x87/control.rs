@@ -8,10 +8,7 @@ use super::{X87, X87Context};
 /// True of instructions that execute in spite of a pending exception.
 pub(super) const fn is_no_wait(mnemonic: Mnemonic) -> bool {
     use Mnemonic::*;
-    matches!(
-        mnemonic,
-        Fninit | Fnclex | Fnstcw | Fnstsw | Fnstenv | Fnsave | Fneni | Fndisi | Fnsetpm | Frstpm
-    )
+    matches!(mnemonic, Fninit | Fnclex | Fnstcw | Fnstsw | Fnstenv | Fnsave | Fneni | Fndisi | Fnsetpm | Frstpm)
 }
 
 fn form<C: X87Context>(insn: &Instruction, cx: &C) -> EnvironmentForm {
@@ -24,18 +21,11 @@ fn form<C: X87Context>(insn: &Instruction, cx: &C) -> EnvironmentForm {
             | Code::Fnsave_m94byte
             | Code::Fsave_m94byte
     );
-    EnvironmentForm {
-        is_32_bit: !is_16_bit,
-        is_protected: cx.is_protected(),
-    }
+    EnvironmentForm { is_32_bit: !is_16_bit, is_protected: cx.is_protected() }
 }
 
 /// Returns whether the instruction was a control instruction.
-pub(super) fn execute<C: X87Context>(
-    x87: &mut X87,
-    insn: &Instruction,
-    cx: &mut C,
-) -> Result<bool, C::Stop> {
+pub(super) fn execute<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<bool, C::Stop> {
     match insn.mnemonic() {
         Mnemonic::Wait => {}
         Mnemonic::Fninit | Mnemonic::Finit => x87.initialise(),

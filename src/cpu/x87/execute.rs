@@ -8,11 +8,7 @@ use super::{C1, X87, X87Context, arithmetic, compare, control, transcendental, t
 ///
 /// `Err` is what the context made of a memory fault, a pending exception or a foreign instruction; the state is then
 /// unchanged. An unmasked exception found by this instruction is left pending, as on hardware.
-pub fn execute<C: X87Context>(
-    x87: &mut X87,
-    insn: &Instruction,
-    cx: &mut C,
-) -> Result<(), C::Stop> {
+pub fn execute<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<(), C::Stop> {
     let mnemonic = insn.mnemonic();
     if x87.has_pending_exception() && !control::is_no_wait(mnemonic) {
         return Err(cx.math_fault());
@@ -34,11 +30,7 @@ pub fn execute<C: X87Context>(
 }
 
 /// Each family tells whether the instruction was its own.
-fn execute_non_control<C: X87Context>(
-    x87: &mut X87,
-    insn: &Instruction,
-    cx: &mut C,
-) -> Result<bool, C::Stop> {
+fn execute_non_control<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<bool, C::Stop> {
     Ok(arithmetic::execute(x87, insn, cx)?
         || transfer::execute(x87, insn, cx)?
         || compare::execute(x87, insn, cx)?
@@ -49,11 +41,7 @@ fn execute_non_control<C: X87Context>(
 /// Non-control instructions that move no number.
 fn execute_stack_control(x87: &mut X87, insn: &Instruction) -> bool {
     match insn.mnemonic() {
-        Mnemonic::Fnop
-        | Mnemonic::Fneni
-        | Mnemonic::Fndisi
-        | Mnemonic::Fnsetpm
-        | Mnemonic::Frstpm => {}
+        Mnemonic::Fnop | Mnemonic::Fneni | Mnemonic::Fndisi | Mnemonic::Fnsetpm | Mnemonic::Frstpm => {}
         Mnemonic::Ffree => {
             x87.free(register_index(insn, 0));
             x87.set_condition(C1, false);
@@ -81,9 +69,5 @@ pub(super) fn has_memory_operand(insn: &Instruction) -> bool {
 
 /// The i of ST(i) at operand `n`; 0 where there is no such operand.
 pub(super) fn register_index(insn: &Instruction, n: u32) -> u8 {
-    if n < insn.op_count() && insn.op_kind(n) == OpKind::Register {
-        insn.op_register(n).number() as u8 & 7
-    } else {
-        0
-    }
+    if n < insn.op_count() && insn.op_kind(n) == OpKind::Register { insn.op_register(n).number() as u8 & 7 } else { 0 }
 }

@@ -45,10 +45,7 @@ pub enum FxForm {
 pub(super) const MAX_SAVE: usize = 28 + 80;
 
 fn take<const N: usize>(image: &[u8], at: usize) -> [u8; N] {
-    image
-        .get(at..at + N)
-        .and_then(|bytes| bytes.try_into().ok())
-        .expect("an image has its form's full size")
+    image.get(at..at + N).and_then(|bytes| bytes.try_into().ok()).expect("an image has its form's full size")
 }
 
 fn word(image: &[u8], at: usize) -> u16 {
@@ -87,19 +84,11 @@ impl X87 {
             (true, false) => [fip, 0, fdp, 0],
             (false, true) => {
                 let high = |offset: u32| offset >> 16 << 12;
-                [
-                    0xffff_0000 | fip & 0xffff,
-                    high(fip) | fop,
-                    0xffff_0000 | fdp & 0xffff,
-                    high(fdp),
-                ]
+                [0xffff_0000 | fip & 0xffff, high(fip) | fop, 0xffff_0000 | fdp & 0xffff, high(fdp)]
             }
             (false, false) => [fip, fip >> 16 << 12 | fop, fdp, fdp >> 16 << 12],
         };
-        let fields = words
-            .map(|word| 0xffff_0000 | u32::from(word))
-            .into_iter()
-            .chain(pointers);
+        let fields = words.map(|word| 0xffff_0000 | u32::from(word)).into_iter().chain(pointers);
         let width = if form.is_32_bit { 4 } else { 2 };
         for (bytes, field) in image[..form.size()].chunks_exact_mut(width).zip(fields) {
             bytes.copy_from_slice(&field.to_le_bytes()[..width]);
@@ -154,11 +143,7 @@ impl X87 {
         put(2, &self.fsw.to_le_bytes());
         put(4, &[self.tags, 0]);
         put(6, &self.fop.to_le_bytes());
-        let mask = if form == FxForm::Wide {
-            u64::MAX
-        } else {
-            0xffff_ffff
-        };
+        let mask = if form == FxForm::Wide { u64::MAX } else { 0xffff_ffff };
         put(8, &(self.fip & mask).to_le_bytes());
         put(16, &(self.fdp & mask).to_le_bytes());
         for i in 0..8 {
@@ -173,11 +158,7 @@ impl X87 {
         self.fsw = word(image, 2);
         self.tags = image[4];
         self.fop = word(image, 6) & 0x7ff;
-        let mask = if form == FxForm::Wide {
-            u64::MAX
-        } else {
-            0xffff_ffff
-        };
+        let mask = if form == FxForm::Wide { u64::MAX } else { 0xffff_ffff };
         self.fip = u64::from_le_bytes(take(image, 8)) & mask;
         self.fdp = u64::from_le_bytes(take(image, 16)) & mask;
         let top = usize::from(self.top());

@@ -70,15 +70,7 @@ impl Default for X87 {
     /// The state after power-up or RESET (SDM Vol. 3, table 10-1): unlike FNINIT, registers are zero, tags say "zero"
     /// rather than "empty" and the control word is 0040H.
     fn default() -> Self {
-        Self {
-            regs: [F80::ZERO; 8],
-            fcw: 0x40,
-            fsw: 0,
-            tags: 0xff,
-            fop: 0,
-            fip: 0,
-            fdp: 0,
-        }
+        Self { regs: [F80::ZERO; 8], fcw: 0x40, fsw: 0, tags: 0xff, fop: 0, fip: 0, fdp: 0 }
     }
 }
 
@@ -86,15 +78,7 @@ impl X87 {
     /// FNINIT, and INIT of an XSAVE component save for the registers, which stay.
     pub fn initialise(&mut self) {
         let regs = self.regs;
-        *self = Self {
-            regs,
-            fcw: 0x37f,
-            fsw: 0,
-            tags: 0,
-            fop: 0,
-            fip: 0,
-            fdp: 0,
-        };
+        *self = Self { regs, fcw: 0x37f, fsw: 0, tags: 0, fop: 0, fip: 0, fdp: 0 };
     }
 
     /// Physical number of ST(0).

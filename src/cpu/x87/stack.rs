@@ -45,11 +45,7 @@ impl X87 {
     }
 
     pub(super) fn set_condition(&mut self, bit: u16, value: bool) {
-        self.fsw = if value {
-            self.fsw | bit
-        } else {
-            self.fsw & !bit
-        };
+        self.fsw = if value { self.fsw | bit } else { self.fsw & !bit };
     }
 
     /// Sets C3, C2 and C0; C1 stays.

@@ -66,11 +66,7 @@ fn sine_and_cosine(x: F80, env: &Env) -> Pair {
 
 /// FPTAN and FSINCOS: one result replaces ST(0), the other is pushed.
 fn two_results(x87: &mut X87, function: impl Fn(F80, &Env) -> Pair) {
-    let invalid = (
-        F80::INDEFINITE,
-        F80::INDEFINITE,
-        Flags::INVALID | Flags::STACK,
-    );
+    let invalid = (F80::INDEFINITE, F80::INDEFINITE, Flags::INVALID | Flags::STACK);
     let computed = if x87.is_empty(0) {
         Some(invalid)
     } else if !x87.is_empty(7) {

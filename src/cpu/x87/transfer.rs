@@ -17,10 +17,7 @@ fn read<const N: usize, C: X87Context>(cx: &mut C) -> Result<[u8; N], C::Stop> {
 }
 
 /// Reads a floating-point or integer operand as it enters arithmetic, with DE for a denormal m32fp or m64fp.
-pub(super) fn read_number<C: X87Context>(
-    insn: &Instruction,
-    cx: &mut C,
-) -> Result<(F80, Flags), C::Stop> {
+pub(super) fn read_number<C: X87Context>(insn: &Instruction, cx: &mut C) -> Result<(F80, Flags), C::Stop> {
     let exact = |value| (F80::from_i64(value), Flags::NONE);
     Ok(match insn.memory_size() {
         MemorySize::Float32 => F80::from_f32_bits(u32::from_le_bytes(read(cx)?)),
@@ -33,11 +30,7 @@ pub(super) fn read_number<C: X87Context>(
 }
 
 /// Returns whether the instruction was of this family.
-pub(super) fn execute<C: X87Context>(
-    x87: &mut X87,
-    insn: &Instruction,
-    cx: &mut C,
-) -> Result<bool, C::Stop> {
+pub(super) fn execute<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<bool, C::Stop> {
     use Mnemonic::*;
     match insn.mnemonic() {
         Fld if insn.op0_kind() == OpKind::Register => load_register(x87, register_index(insn, 0)),
@@ -143,31 +136,18 @@ impl Stored {
     fn new<const N: usize>(value: [u8; N], flags: Flags) -> Self {
         let mut bytes = [0; 10];
         bytes[..N].copy_from_slice(&value);
-        Self {
-            bytes,
-            size: N,
-            flags,
-        }
+        Self { bytes, size: N, flags }
     }
 }
 
 fn integer(value: F80, bits: u32, rounding: Rounding) -> Stored {
-    let (value, flags) = value
-        .to_int(bits, rounding)
-        .unwrap_or((-1 << (bits - 1), Flags::INVALID));
-    Stored {
-        size: bits as usize / 8,
-        ..Stored::new(value.to_le_bytes(), flags)
-    }
+    let (value, flags) = value.to_int(bits, rounding).unwrap_or((-1 << (bits - 1), Flags::INVALID));
+    Stored { size: bits as usize / 8, ..Stored::new(value.to_le_bytes(), flags) }
 }
 
 /// `value` in the format of the memory operand.
 fn converted(value: F80, insn: &Instruction, env: &Env) -> Stored {
-    let rounding = if insn.mnemonic() == Mnemonic::Fisttp {
-        Rounding::Zero
-    } else {
-        env.rounding
-    };
+    let rounding = if insn.mnemonic() == Mnemonic::Fisttp { Rounding::Zero } else { env.rounding };
     match insn.memory_size() {
         MemorySize::Float32 => {
             let (bits, flags) = value.to_f32_bits(env);
@@ -188,24 +168,20 @@ fn converted(value: F80, insn: &Instruction, env: &Env) -> Stored {
 fn store<C: X87Context>(x87: &mut X87, insn: &Instruction, cx: &mut C) -> Result<(), C::Stop> {
     let env = x87.env();
     let stored = if x87.is_empty(0) {
-        Stored {
-            flags: Flags::INVALID | Flags::STACK,
-            ..converted(F80::INDEFINITE, insn, &env)
-        }
+        Stored { flags: Flags::INVALID | Flags::STACK, ..converted(F80::INDEFINITE, insn, &env) }
     } else {
         converted(x87.st(0), insn, &env)
     };
     // Every exception but inexactness keeps memory and stack as they are while unmasked.
     let withheld = stored.flags.unmasked(env.masks).has(!Flags::PRECISION);
-    if !withheld {
+    // A bad address is reported all the same.
+    if withheld {
+        cx.probe_write(stored.size)?;
+    } else {
         cx.write(&stored.bytes[..stored.size])?;
     }
     // A withheld result has not been rounded as far as anyone can see.
-    let seen = if withheld {
-        !(Flags::PRECISION | Flags::ROUNDED_UP)
-    } else {
-        !Flags::NONE
-    };
+    let seen = if withheld { !(Flags::PRECISION | Flags::ROUNDED_UP) } else { !Flags::NONE };
     x87.record(stored.flags & seen);
     if !withheld && !matches!(insn.mnemonic(), Mnemonic::Fst | Mnemonic::Fist) {
         x87.pop();
@@ -246,24 +222,16 @@ fn conditional_move(x87: &mut X87, insn: &Instruction, condition: bool) {
 /// Value of an m80bcd operand. Digits above 9 are undefined by the SDM; here they count as their value.
 fn packed_decimal(bytes: [u8; 10]) -> F80 {
     let [digits @ .., sign] = bytes;
-    let magnitude = digits.iter().rev().fold(0, |n: i64, pair| {
-        n * 100 + i64::from(pair >> 4) * 10 + i64::from(pair & 15)
-    });
+    let magnitude =
+        digits.iter().rev().fold(0, |n: i64, pair| n * 100 + i64::from(pair >> 4) * 10 + i64::from(pair & 15));
     let value = F80::from_i64(magnitude);
-    if sign & 0x80 != 0 {
-        value.negated()
-    } else {
-        value
-    }
+    if sign & 0x80 != 0 { value.negated() } else { value }
 }
 
 fn decimal(value: F80, rounding: Rounding) -> Stored {
     const LIMIT: u64 = 1_000_000_000_000_000_000;
     let mut bytes = [0; 10];
-    let Some((integer, flags)) = value
-        .to_int(64, rounding)
-        .filter(|(n, _)| n.unsigned_abs() < LIMIT)
-    else {
+    let Some((integer, flags)) = value.to_int(64, rounding).filter(|(n, _)| n.unsigned_abs() < LIMIT) else {
         // The packed decimal indefinite.
         bytes[7..].copy_from_slice(&[0xc0, 0xff, 0xff]);
         return Stored::new(bytes, Flags::INVALID);

@@ -19,12 +19,7 @@ fn table(address: u64, signature: &[u8; 4]) -> Vec<u8> {
     let mut bytes = at(address);
     assert_eq!(&bytes[..4], signature);
     bytes.truncate(u32_at(&bytes, 4) as usize);
-    assert_eq!(
-        sum(&bytes),
-        0,
-        "checksum of {}",
-        String::from_utf8_lossy(signature)
-    );
+    assert_eq!(sum(&bytes), 0, "checksum of {}", String::from_utf8_lossy(signature));
     bytes
 }
 
@@ -35,10 +30,7 @@ fn sum(bytes: &[u8]) -> u8 {
 fn xsdt_entries() -> Vec<u64> {
     let rsdp = at(RSDP);
     let xsdt = table(u64_at(&rsdp, 24), b"XSDT");
-    xsdt[36..]
-        .chunks_exact(8)
-        .map(|entry| u64_at(entry, 0))
-        .collect()
+    xsdt[36..].chunks_exact(8).map(|entry| u64_at(entry, 0)).collect()
 }
 
 #[test]
@@ -56,35 +48,12 @@ fn fadt_names_the_power_management_ports() {
     assert_eq!(fadt.len(), 276);
     assert_eq!(u32_at(&fadt, 46) & 0xffff, 9, "SCI_INT");
     assert_eq!(u32_at(&fadt, 48), 0, "no SMI command port");
-    assert_eq!(
-        [56, 64, 76].map(|at| u32_at(&fadt, at)),
-        [0x600, 0x604, 0x608]
-    );
-    assert_eq!(
-        (fadt[88], fadt[89], fadt[91]),
-        (4, 2, 4),
-        "register lengths"
-    );
-    assert_eq!(
-        u16::from_le_bytes([fadt[109], fadt[110]]),
-        0b1111,
-        "IAPC_BOOT_ARCH"
-    );
-    assert_eq!(
-        u32_at(&fadt, 112),
-        1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10,
-        "flags"
-    );
-    assert_eq!(
-        (&fadt[116..120], u64_at(&fadt, 120), fadt[128]),
-        (&[1, 8, 0, 1][..], 0xcf9, 6),
-        "reset register"
-    );
-    assert_eq!(
-        [152, 176, 212].map(|at| u64_at(&fadt, at)),
-        [0x600, 0x604, 0x608],
-        "64-bit addresses"
-    );
+    assert_eq!([56, 64, 76].map(|at| u32_at(&fadt, at)), [0x600, 0x604, 0x608]);
+    assert_eq!((fadt[88], fadt[89], fadt[91]), (4, 2, 4), "register lengths");
+    assert_eq!(u16::from_le_bytes([fadt[109], fadt[110]]), 0b1111, "IAPC_BOOT_ARCH");
+    assert_eq!(u32_at(&fadt, 112), 1 | 1 << 2 | 1 << 4 | 1 << 5 | 1 << 6 | 1 << 8 | 1 << 10, "flags");
+    assert_eq!((&fadt[116..120], u64_at(&fadt, 120), fadt[128]), (&[1, 8, 0, 1][..], 0xcf9, 6), "reset register");
+    assert_eq!([152, 176, 212].map(|at| u64_at(&fadt, at)), [0x600, 0x604, 0x608], "64-bit addresses");
 }
 
 #[test]
@@ -95,14 +64,8 @@ fn fadt_leads_to_facs_and_dsdt() {
     let dsdt = u64::from(u32_at(&fadt, 40));
     assert_eq!(u64_at(&fadt, 140), dsdt);
     let dsdt = table(dsdt, b"DSDT");
-    let soft_off = [
-        0x08, b'_', b'S', b'5', b'_', 0x12, 0x08, 4, 0x0a, 5, 0x0a, 5, 0, 0,
-    ];
-    assert!(
-        dsdt.windows(soft_off.len())
-            .any(|window| window == soft_off),
-        "_S5 = {{5, 5, 0, 0}}"
-    );
+    let soft_off = [0x08, b'_', b'S', b'5', b'_', 0x12, 0x08, 4, 0x0a, 5, 0x0a, 5, 0, 0];
+    assert!(dsdt.windows(soft_off.len()).any(|window| window == soft_off), "_S5 = {{5, 5, 0, 0}}");
     // EISA ids: PNP0501 and PNP0303.
     for id in [[0x41, 0xd0, 0x05, 0x01], [0x41, 0xd0, 0x03, 0x03]] {
         assert!(dsdt.windows(4).any(|window| window == id));

@@ -24,78 +24,40 @@ const SECTOR: u64 = 512;
 
 /// True when the boot sector signature and "HdrS" are in place.
 pub(super) fn has_magic(kernel: &[u8]) -> bool {
-    let at = |offset: usize, magic: &[u8]| {
-        kernel
-            .get(offset..)
-            .is_some_and(|rest| rest.starts_with(magic))
-    };
+    let at = |offset: usize, magic: &[u8]| kernel.get(offset..).is_some_and(|rest| rest.starts_with(magic));
     at(0x1fe, &BOOT_FLAG.to_le_bytes()) && at(0x202, &HEADER_MAGIC.to_le_bytes())
 }
 
-pub(super) fn load(
-    mem: &GuestMemoryMmap,
-    ram: &RamLayout,
-    plan: &BootPlan,
-) -> Result<EntryState, BootError> {
+pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
     let header = read_header(&plan.kernel)?;
-    let load_at = if header.relocatable_kernel == 0 {
-        u64::from(header.code32_start)
-    } else {
-        header.pref_address
-    };
+    let load_at = if header.relocatable_kernel == 0 { u64::from(header.code32_start) } else { header.pref_address };
     let payload = plan.kernel.len() as u64 - setup_bytes(&header);
     let loaded_end = ram.place(load_at, payload)?;
     // init_size counts from where the kernel runs, which is pref_address in both cases.
     let running_end = ram.place(header.pref_address, u64::from(header.init_size))?;
-    BzImage::load(
-        mem,
-        Some(GuestAddress(load_at)),
-        &mut Cursor::new(plan.kernel.as_slice()),
-        None,
-    )?;
+    BzImage::load(mem, Some(GuestAddress(load_at)), &mut Cursor::new(plan.kernel.as_slice()), None)?;
     let limits = LinuxLimits {
         kernel_end: loaded_end.max(running_end),
         initrd_limit: u64::from(header.initrd_addr_max) + 1,
         cmdline_limit: u64::from(header.cmdline_size),
     };
-    write_boot_data(
-        mem,
-        ram,
-        plan,
-        setup_header {
-            code32_start: load_at as u32,
-            ..header
-        },
-        &limits,
-    )?;
+    write_boot_data(mem, ram, plan, setup_header { code32_start: load_at as u32, ..header }, &limits)?;
     Ok(EntryState::prepare(mem, EntryMode::Long64, load_at + SECTOR)?.with(gpr::RSI, BOOT_PARAMS))
 }
 
 /// Reads the setup header, with zeros for the fields that came after the kernel's protocol version, and checks that
 /// the file is whole and has a 64-bit entry.
 fn read_header(kernel: &[u8]) -> Result<setup_header, BootError> {
-    let truncated = |what, need: u64| BootError::Truncated {
-        what,
-        have: kernel.len() as u64,
-        need,
-    };
+    let truncated = |what, need: u64| BootError::Truncated { what, have: kernel.len() as u64, need };
     let mut header = setup_header::default();
     let length = kernel.get(LENGTH_AT).copied().map_or(0, usize::from);
     let end = (LENGTH_AT + 1 + length).min(HEADER_AT + size_of::<setup_header>());
-    let bytes = kernel
-        .get(HEADER_AT..end)
-        .ok_or_else(|| truncated("the setup header", end as u64))?;
+    let bytes = kernel.get(HEADER_AT..end).ok_or_else(|| truncated("the setup header", end as u64))?;
     header.as_mut_slice()[..bytes.len()].copy_from_slice(bytes);
 
     let protocol = header.version;
-    if protocol < PROTOCOL_2_12
-        || header.xloadflags & XLF_KERNEL_64 == 0
-        || header.loadflags & LOADED_HIGH == 0
-    {
-        return Err(BootError::No64BitEntry {
-            release: release(kernel, &header),
-            protocol,
-        });
+    if protocol < PROTOCOL_2_12 || header.xloadflags & XLF_KERNEL_64 == 0 || header.loadflags & LOADED_HIGH == 0 {
+        return Err(BootError::No64BitEntry { release: release(kernel, &header), protocol });
     }
     // syssize counts 16-byte paragraphs of protected-mode code.
     let need = setup_bytes(&header) + u64::from(header.syssize).max(SECTOR / 16 + 1) * 16;
@@ -107,11 +69,7 @@ fn read_header(kernel: &[u8]) -> Result<setup_header, BootError> {
 
 /// The length of the real-mode part: the boot sector and the setup sectors, 4 when the header says 0.
 fn setup_bytes(header: &setup_header) -> u64 {
-    let sectors = if header.setup_sects == 0 {
-        4
-    } else {
-        u64::from(header.setup_sects)
-    };
+    let sectors = if header.setup_sects == 0 { 4 } else { u64::from(header.setup_sects) };
     (sectors + 1) * SECTOR
 }
 
@@ -123,6 +81,5 @@ fn release(kernel: &[u8], header: &setup_header) -> String {
         .and_then(|at| kernel.get(at..))
         .and_then(|rest| rest.split(|byte| !byte.is_ascii_graphic()).next())
         .map(|word| String::from_utf8_lossy(&word[..word.len().min(64)]).into_owned());
-    text.filter(|word| !word.is_empty())
-        .unwrap_or_else(|| "of unknown release".to_owned())
+    text.filter(|word| !word.is_empty()).unwrap_or_else(|| "of unknown release".to_owned())
 }

@@ -38,16 +38,12 @@ pub(super) struct ElfKernel {
 impl ElfKernel {
     /// Reads the headers of a little-endian x86 ELF file.
     pub fn parse(kernel: &[u8]) -> Result<ElfKernel, BootError> {
-        let malformed = |error: goblin::error::Error| BootError::Malformed {
-            what: error.to_string(),
-        };
+        let malformed = |error: goblin::error::Error| BootError::Malformed { what: error.to_string() };
         let header = goblin::elf::Elf::parse_header(kernel).map_err(malformed)?;
         let mut elf = goblin::elf::Elf::lazy_parse(header).map_err(malformed)?;
         if !elf.little_endian || ![EM_X86_64, EM_386].contains(&header.e_machine) {
             let machine = machine_to_str(header.e_machine);
-            return Err(not_a_kernel(format!(
-                "an ELF file for another processor ({machine})"
-            )));
+            return Err(not_a_kernel(format!("an ELF file for another processor ({machine})")));
         }
         let context = goblin::container::Ctx::new(
             header.container().map_err(malformed)?,
@@ -57,52 +53,30 @@ impl ElfKernel {
         elf.program_headers = match ProgramHeader::parse(kernel, at, count, context) {
             Ok(headers) => headers,
             Err(_) => {
-                let need = header
-                    .e_phoff
-                    .saturating_add(u64::from(header.e_phnum) * u64::from(header.e_phentsize));
-                return Err(BootError::Truncated {
-                    what: "the table of segments",
-                    have: kernel.len() as u64,
-                    need,
-                });
+                let need = header.e_phoff.saturating_add(u64::from(header.e_phnum) * u64::from(header.e_phentsize));
+                return Err(BootError::Truncated { what: "the table of segments", have: kernel.len() as u64, need });
             }
         };
-        let segments = elf
-            .program_headers
-            .iter()
-            .filter(|header| header.p_type == PT_LOAD && header.p_memsz > 0);
+        let segments = elf.program_headers.iter().filter(|header| header.p_type == PT_LOAD && header.p_memsz > 0);
         Ok(ElfKernel {
             is_64: elf.is_64,
             segments: segments.cloned().collect(),
-            has_interpreter: elf
-                .program_headers
-                .iter()
-                .any(|header| header.p_type == PT_INTERP),
+            has_interpreter: elf.program_headers.iter().any(|header| header.p_type == PT_INTERP),
             entry: elf.entry,
             pvh_entry: pvh_entry(&mut elf, kernel),
         })
     }
 
     /// Copies the segments to their physical addresses and returns the first address after those below 4 GiB.
-    pub fn load_segments(
-        &self,
-        mem: &GuestMemoryMmap,
-        ram: &RamLayout,
-        kernel: &[u8],
-    ) -> Result<u64, BootError> {
+    pub fn load_segments(&self, mem: &GuestMemoryMmap, ram: &RamLayout, kernel: &[u8]) -> Result<u64, BootError> {
         if self.segments.is_empty() {
-            return Err(BootError::Malformed {
-                what: "the ELF file has no segment to load".to_owned(),
-            });
+            return Err(BootError::Malformed { what: "the ELF file has no segment to load".to_owned() });
         }
         let mut kernel_end = 0;
         let mut total = 0u64;
         for segment in &self.segments {
             if segment.p_filesz > segment.p_memsz {
-                let what = format!(
-                    "the segment at {:#x} has more bytes in the file than in memory",
-                    segment.p_paddr
-                );
+                let what = format!("the segment at {:#x} has more bytes in the file than in memory", segment.p_paddr);
                 return Err(BootError::Malformed { what });
             }
             let end = ram.place(segment.p_paddr, segment.p_memsz)?;
@@ -111,9 +85,7 @@ impl ElfKernel {
             }
             total = total.saturating_add(segment.p_memsz);
             if total > ram.ram_bytes() {
-                return Err(BootError::Malformed {
-                    what: "its segments overlap".to_owned(),
-                });
+                return Err(BootError::Malformed { what: "its segments overlap".to_owned() });
             }
             let bytes = file_bytes(kernel, segment)?;
             mem.write_slice(bytes, GuestAddress(segment.p_paddr))?;
@@ -123,25 +95,12 @@ impl ElfKernel {
 
     /// The physical address of the entry point.
     pub fn physical_entry(&self) -> u64 {
-        let in_range = |start: u64, size: u64| {
-            self.entry
-                .checked_sub(start)
-                .is_some_and(|offset| offset < size)
-        };
-        if self
-            .segments
-            .iter()
-            .any(|segment| in_range(segment.p_paddr, segment.p_memsz))
-        {
+        let in_range = |start: u64, size: u64| self.entry.checked_sub(start).is_some_and(|offset| offset < size);
+        if self.segments.iter().any(|segment| in_range(segment.p_paddr, segment.p_memsz)) {
             return self.entry;
         }
-        let holder = self
-            .segments
-            .iter()
-            .find(|segment| in_range(segment.p_vaddr, segment.p_memsz));
-        holder.map_or(self.entry, |segment| {
-            segment.p_paddr.wrapping_add(self.entry - segment.p_vaddr)
-        })
+        let holder = self.segments.iter().find(|segment| in_range(segment.p_vaddr, segment.p_memsz));
+        holder.map_or(self.entry, |segment| segment.p_paddr.wrapping_add(self.entry - segment.p_vaddr))
     }
 }
 
@@ -152,18 +111,13 @@ fn file_bytes<'a>(kernel: &'a [u8], segment: &ProgramHeader) -> Result<&'a [u8],
         .ok()
         .zip(usize::try_from(need).ok())
         .and_then(|(start, end)| kernel.get(start..end))
-        .ok_or(BootError::Truncated {
-            what: "a segment",
-            have: kernel.len() as u64,
-            need,
-        })
+        .ok_or(BootError::Truncated { what: "a segment", have: kernel.len() as u64, need })
 }
 
 /// Looks through the notes for "Xen" type 18. Notes that cannot be read are passed over.
 fn pvh_entry<'a>(elf: &mut goblin::elf::Elf<'a>, kernel: &'a [u8]) -> Option<u32> {
     let (headers, bytes) = NOTES_MAX;
-    elf.program_headers
-        .retain(|header| header.p_type == PT_NOTE && header.p_filesz <= bytes);
+    elf.program_headers.retain(|header| header.p_type == PT_NOTE && header.p_filesz <= bytes);
     elf.program_headers.truncate(headers);
     let mut notes = elf.iter_note_headers(kernel)?.filter_map(Result::ok);
     let note = notes.find(|note| note.n_type == XEN_ELFNOTE_PHYS32_ENTRY && note.name == "Xen")?;
@@ -172,31 +126,16 @@ fn pvh_entry<'a>(elf: &mut goblin::elf::Elf<'a>, kernel: &'a [u8]) -> Option<u32
 }
 
 /// Loads a plain ELF64 kernel; see the head of this file for what it finds.
-pub(super) fn load(
-    mem: &GuestMemoryMmap,
-    ram: &RamLayout,
-    plan: &BootPlan,
-) -> Result<EntryState, BootError> {
+pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
     let elf = ElfKernel::parse(&plan.kernel)?;
     let kernel_end = elf.load_segments(mem, ram, &plan.kernel)?;
-    let limits = LinuxLimits {
-        kernel_end,
-        initrd_limit: u64::MAX,
-        cmdline_limit: u64::MAX,
-    };
-    let header = setup_header {
-        boot_flag: BOOT_FLAG,
-        header: HEADER_MAGIC,
-        ..setup_header::default()
-    };
+    let limits = LinuxLimits { kernel_end, initrd_limit: u64::MAX, cmdline_limit: u64::MAX };
+    let header = setup_header { boot_flag: BOOT_FLAG, header: HEADER_MAGIC, ..setup_header::default() };
     let cmdline = write_boot_data(mem, ram, plan, header, &limits)?;
     let entry = EntryState::prepare(mem, EntryMode::Long64, elf.physical_entry())?
         .with(gpr::RDI, cmdline)
         .with(gpr::RSI, BOOT_PARAMS)
-        .with(
-            gpr::RDX,
-            BOOT_PARAMS + offset_of!(boot_params, e820_table) as u64,
-        )
+        .with(gpr::RDX, BOOT_PARAMS + offset_of!(boot_params, e820_table) as u64)
         .with(gpr::RCX, ram.map().len() as u64)
         .with(gpr::RSP, STACK_TOP);
     Ok(entry)

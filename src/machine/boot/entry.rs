@@ -53,27 +53,13 @@ pub struct EntryState {
 
 impl EntryState {
     /// An entry at `rip` in `mode`: writes GDT and page tables to guest memory.
-    pub(super) fn prepare(
-        mem: &GuestMemoryMmap,
-        mode: EntryMode,
-        rip: u64,
-    ) -> Result<EntryState, BootError> {
+    pub(super) fn prepare(mem: &GuestMemoryMmap, mode: EntryMode, rip: u64) -> Result<EntryState, BootError> {
         let is_long = mode == EntryMode::Long64;
         let wide = if is_long { attr::L } else { attr::DB };
-        let flat = |selector, attr| Segment {
-            selector,
-            attr,
-            limit: u32::MAX,
-            base: 0,
-        };
+        let flat = |selector, attr| Segment { selector, attr, limit: u32::MAX, base: 0 };
         let code = flat(BOOT_CS, attr::P | attr::S | attr::G | wide | 0xb);
         let data = flat(BOOT_DS, attr::P | attr::S | attr::G | attr::DB | 0x3);
-        let tr = Segment {
-            selector: BOOT_TR,
-            attr: attr::P | 0xb,
-            limit: 0x67,
-            base: 0,
-        };
+        let tr = Segment { selector: BOOT_TR, attr: attr::P | 0xb, limit: 0x67, base: 0 };
         let mut seg = [data; 6];
         seg[seg::CS] = code;
         let gdtr = write_gdt(mem, &[code, data, tr])?;
@@ -81,29 +67,12 @@ impl EntryState {
             write_identity_tables(mem)?;
             // The x86-64 ABI passes values in SSE registers, so a plain guest may use them from its first function on.
             let sse = cr::CR4_OSFXSR | cr::CR4_OSXMMEXCPT;
-            (
-                cr::CR0_PG | cr::CR0_NE | cr::CR0_MP,
-                PAGE_TABLES,
-                cr::CR4_PAE | sse,
-                cr::EFER_LME | cr::EFER_LMA,
-            )
+            (cr::CR0_PG | cr::CR0_NE | cr::CR0_MP, PAGE_TABLES, cr::CR4_PAE | sse, cr::EFER_LME | cr::EFER_LMA)
         } else {
             (0, 0, 0, 0)
         };
         let cr0 = cr0 | cr::CR0_PE | cr::CR0_ET;
-        Ok(EntryState {
-            mode,
-            rip,
-            rflags: bit::FIXED,
-            gpr: [0; 16],
-            cr0,
-            cr3,
-            cr4,
-            efer,
-            seg,
-            tr,
-            gdtr,
-        })
+        Ok(EntryState { mode, rip, rflags: bit::FIXED, gpr: [0; 16], cr0, cr3, cr4, efer, seg, tr, gdtr })
     }
 
     /// Sets a general register (see [`crate::cpu::state::gpr`]).
@@ -131,11 +100,7 @@ impl EntryState {
 /// Packs a cached segment into the descriptor that would load it (SDM vol. 3, figure 3-8). Limits above 1 MiB are
 /// counted in pages.
 fn descriptor(segment: &Segment) -> u64 {
-    let limit = u64::from(if segment.attr & attr::G != 0 {
-        segment.limit >> 12
-    } else {
-        segment.limit
-    });
+    let limit = u64::from(if segment.attr & attr::G != 0 { segment.limit >> 12 } else { segment.limit });
     let attr = u64::from(segment.attr & 0xf0ff);
     (limit & 0xffff)
         | (segment.base & 0xff_ffff) << 16
@@ -152,10 +117,7 @@ fn write_gdt(mem: &GuestMemoryMmap, segments: &[Segment; 3]) -> Result<TableRegi
     for (at, entry) in (GDT..).step_by(8).zip(table) {
         mem.write_obj(entry, GuestAddress(at))?;
     }
-    Ok(TableRegister {
-        base: GDT,
-        limit: (size_of_val(&table) - 1) as u16,
-    })
+    Ok(TableRegister { base: GDT, limit: (size_of_val(&table) - 1) as u16 })
 }
 
 /// Maps the first 4 GiB to themselves with 2 MiB pages: one PML4, one PDPT, four page directories.
@@ -168,16 +130,10 @@ fn write_identity_tables(mem: &GuestMemoryMmap) -> Result<(), BootError> {
     let write = |at, entry: u64| mem.write_obj(entry, GuestAddress(at));
     write(PAGE_TABLES, pdpt | PRESENT_WRITABLE)?;
     for gib in 0..DIRECTORIES {
-        write(
-            pdpt + gib * 8,
-            (directories + gib * PAGE) | PRESENT_WRITABLE,
-        )?;
+        write(pdpt + gib * 8, (directories + gib * PAGE) | PRESENT_WRITABLE)?;
     }
     for large_page in 0..DIRECTORIES * 512 {
-        write(
-            directories + large_page * 8,
-            (large_page << 21) | LARGE | PRESENT_WRITABLE,
-        )?;
+        write(directories + large_page * 8, (large_page << 21) | LARGE | PRESENT_WRITABLE)?;
     }
     Ok(())
 }

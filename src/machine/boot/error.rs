@@ -14,9 +14,7 @@ pub enum BootError {
         looks_like: String,
     },
     /// The file ends before what its headers promise.
-    #[error(
-        "the kernel file is cut short: {what} ends at byte {need}, but the file has {have} bytes; copy it again"
-    )]
+    #[error("the kernel file is cut short: {what} ends at byte {need}, but the file has {have} bytes; copy it again")]
     Truncated {
         /// The part that is missing.
         what: &'static str,
@@ -44,9 +42,7 @@ pub enum BootError {
         protocol: u16,
     },
     /// A multiboot kernel that demands what this loader cannot give.
-    #[error(
-        "the multiboot kernel requires features {flags:#06x} that this loader does not have; it knows 0x0007"
-    )]
+    #[error("the multiboot kernel requires features {flags:#06x} that this loader does not have; it knows 0x0007")]
     MultibootFeatures {
         /// The required flag bits that are not known.
         flags: u32,

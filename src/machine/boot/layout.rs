@@ -104,21 +104,14 @@ impl RamLayout {
     pub fn backing(&self) -> Vec<(GuestAddress, usize)> {
         let mut ranges = vec![(GuestAddress(0), self.low_end() as usize)];
         if self.high_end() > HIGH_RAM_START {
-            ranges.push((
-                GuestAddress(HIGH_RAM_START),
-                (self.high_end() - HIGH_RAM_START) as usize,
-            ));
+            ranges.push((GuestAddress(HIGH_RAM_START), (self.high_end() - HIGH_RAM_START) as usize));
         }
         ranges
     }
 
     /// The memory map that guests are told, ascending and without overlap.
     pub fn map(&self) -> Vec<MemoryRange> {
-        let range = |start, end, kind| MemoryRange {
-            start,
-            size: end - start,
-            kind,
-        };
+        let range = |start, end, kind| MemoryRange { start, size: end - start, kind };
         let mut map = vec![
             range(0, LEGACY_HOLE.start, MemoryKind::Ram),
             range(LEGACY_HOLE.start, LEGACY_HOLE.end, MemoryKind::Reserved),
@@ -133,11 +126,7 @@ impl RamLayout {
     /// Checks that an image may occupy `size` bytes from `start`, and returns the end.
     pub fn place(&self, start: u64, size: u64) -> Result<u64, BootError> {
         let Some(end) = start.checked_add(size) else {
-            return Err(BootError::KernelPlacement {
-                start,
-                size,
-                why: "which is past the end of the address space",
-            });
+            return Err(BootError::KernelPlacement { start, size, why: "which is past the end of the address space" });
         };
         let within = |from: u64, to: u64| start >= from && end <= to;
         if within(IMAGE_START, LEGACY_HOLE.start)
@@ -147,17 +136,11 @@ impl RamLayout {
             return Ok(end);
         }
         if start >= LEGACY_HOLE.end && end <= LOW_RAM_LIMIT {
-            return Err(BootError::KernelTooLarge {
-                end,
-                ram_mib: self.ram_bytes / MIB,
-                need_mib: end.div_ceil(MIB),
-            });
+            return Err(BootError::KernelTooLarge { end, ram_mib: self.ram_bytes / MIB, need_mib: end.div_ceil(MIB) });
         }
         let why = match start {
             _ if start < IMAGE_START => "but the first 192 KiB hold boot data",
-            _ if start < LEGACY_HOLE.end => {
-                "but 0xa0000..0x100000 holds the VGA window and the firmware"
-            }
+            _ if start < LEGACY_HOLE.end => "but 0xa0000..0x100000 holds the VGA window and the firmware",
             _ if start < HIGH_RAM_START => "but 3 GiB..4 GiB belongs to devices",
             _ => "which is past the end of RAM",
         };
@@ -169,33 +152,21 @@ impl RamLayout {
     pub fn place_initrd(&self, size: u64, kernel_end: u64, limit: u64) -> Result<u64, BootError> {
         let floor = kernel_end.max(LEGACY_HOLE.end).next_multiple_of(PAGE);
         let top = self.low_end().min(limit);
-        let fits = |top: u64| {
-            top.checked_sub(size)
-                .map(|start| start & !(PAGE - 1))
-                .filter(|&start| start >= floor)
-        };
+        let fits = |top: u64| top.checked_sub(size).map(|start| start & !(PAGE - 1)).filter(|&start| start >= floor);
         fits(top).ok_or_else(|| BootError::InitrdTooLarge {
             size,
             free: top.saturating_sub(floor),
             ram_mib: self.ram_bytes / MIB,
-            need_mib: fits(limit.min(LOW_RAM_LIMIT))
-                .map(|_| (floor + size.next_multiple_of(PAGE)).div_ceil(MIB)),
+            need_mib: fits(limit.min(LOW_RAM_LIMIT)).map(|_| (floor + size.next_multiple_of(PAGE)).div_ceil(MIB)),
         })
     }
 }
 
 /// Writes the command line with its NUL and returns its address. `limit` is the most bytes that the guest reads.
-pub(super) fn write_cmdline(
-    mem: &GuestMemoryMmap,
-    cmdline: &str,
-    limit: u64,
-) -> Result<u64, BootError> {
+pub(super) fn write_cmdline(mem: &GuestMemoryMmap, cmdline: &str, limit: u64) -> Result<u64, BootError> {
     let limit = limit.min(CMDLINE_ROOM - 1);
     if cmdline.len() as u64 > limit {
-        return Err(BootError::CmdlineTooLong {
-            len: cmdline.len(),
-            limit,
-        });
+        return Err(BootError::CmdlineTooLong { len: cmdline.len(), limit });
     }
     if let Some(at) = cmdline.bytes().position(|byte| byte == 0) {
         return Err(BootError::CmdlineNul { at });

@@ -33,15 +33,10 @@ pub(super) fn write_boot_data(
     header: setup_header,
     limits: &LinuxLimits,
 ) -> Result<u64, BootError> {
-    let mut params = boot_params {
-        hdr: header,
-        acpi_rsdp_addr: acpi::RSDP,
-        ..boot_params::default()
-    };
+    let mut params = boot_params { hdr: header, acpi_rsdp_addr: acpi::RSDP, ..boot_params::default() };
     params.hdr.type_of_loader = LOADER_UNDEFINED;
     if let Some(initrd) = plan.initrd.as_deref().filter(|initrd| !initrd.is_empty()) {
-        let start =
-            ram.place_initrd(initrd.len() as u64, limits.kernel_end, limits.initrd_limit)?;
+        let start = ram.place_initrd(initrd.len() as u64, limits.kernel_end, limits.initrd_limit)?;
         mem.write_slice(initrd, GuestAddress(start))?;
         // Low RAM ends below 4 GiB, so both fit and the ext_ramdisk fields stay zero.
         params.hdr.ramdisk_image = start as u32;
@@ -59,9 +54,5 @@ pub(super) fn write_boot_data(
 }
 
 fn e820(range: &MemoryRange) -> boot_e820_entry {
-    boot_e820_entry {
-        addr: range.start,
-        size: range.size,
-        r#type: range.kind as u32,
-    }
+    boot_e820_entry { addr: range.start, size: range.size, r#type: range.kind as u32 }
 }

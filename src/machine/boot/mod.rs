@@ -37,11 +37,7 @@ pub struct BootPlan {
 
 /// Loads the plan's guest and the ACPI tables into `mem`, which is zero and has the ranges of
 /// [`RamLayout::backing`] for `ram_bytes`, and returns the state to enter it in.
-pub fn load(
-    mem: &GuestMemoryMmap,
-    ram_bytes: u64,
-    plan: &BootPlan,
-) -> Result<EntryState, BootError> {
+pub fn load(mem: &GuestMemoryMmap, ram_bytes: u64, plan: &BootPlan) -> Result<EntryState, BootError> {
     let ram = RamLayout::new(ram_bytes)?;
     let image = detect(&plan.kernel)?;
     mem.write_slice(&acpi::tables(), GuestAddress(acpi::BASE))?;

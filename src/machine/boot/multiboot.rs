@@ -64,16 +64,8 @@ impl MultibootHeader {
                     entry: word(7)?,
                 })
             };
-            let addresses = if flags & HAS_ADDRESSES != 0 {
-                Some(addresses()?)
-            } else {
-                None
-            };
-            Some(MultibootHeader {
-                at: at as u64,
-                flags,
-                addresses,
-            })
+            let addresses = if flags & HAS_ADDRESSES != 0 { Some(addresses()?) } else { None };
+            Some(MultibootHeader { at: at as u64, flags, addresses })
         })
     }
 }
@@ -84,14 +76,8 @@ struct Loaded {
     end: u64,
 }
 
-pub(super) fn load(
-    mem: &GuestMemoryMmap,
-    ram: &RamLayout,
-    plan: &BootPlan,
-) -> Result<EntryState, BootError> {
-    let gone = || BootError::Malformed {
-        what: "its multiboot header is gone".to_owned(),
-    };
+pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
+    let gone = || BootError::Malformed { what: "its multiboot header is gone".to_owned() };
     let header = MultibootHeader::find(&plan.kernel).ok_or_else(gone)?;
     let unknown = header.flags & REQUIREMENTS & !KNOWN_REQUIREMENTS;
     if unknown != 0 {
@@ -101,17 +87,11 @@ pub(super) fn load(
         Some(addresses) => load_by_addresses(mem, ram, &plan.kernel, header.at, addresses)?,
         None => {
             let elf = ElfKernel::parse(&plan.kernel)?;
-            Loaded {
-                end: elf.load_segments(mem, ram, &plan.kernel)?,
-                entry: elf.physical_entry(),
-            }
+            Loaded { end: elf.load_segments(mem, ram, &plan.kernel)?, entry: elf.physical_entry() }
         }
     };
     if kernel.entry > u64::from(u32::MAX) {
-        let what = format!(
-            "its entry point {:#x} cannot be reached in 32-bit mode",
-            kernel.entry
-        );
+        let what = format!("its entry point {:#x} cannot be reached in 32-bit mode", kernel.entry);
         return Err(BootError::Malformed { what });
     }
     write_information(mem, ram, plan, kernel.end)?;
@@ -128,50 +108,29 @@ fn load_by_addresses(
     header_at: u64,
     addresses: &Addresses,
 ) -> Result<Loaded, BootError> {
-    let [header, load, load_end, bss_end] = [
-        addresses.header,
-        addresses.load,
-        addresses.load_end,
-        addresses.bss_end,
-    ]
-    .map(u64::from);
-    let malformed = |what: &str| BootError::Malformed {
-        what: what.to_owned(),
-    };
+    let [header, load, load_end, bss_end] =
+        [addresses.header, addresses.load, addresses.load_end, addresses.bss_end].map(u64::from);
+    let malformed = |what: &str| BootError::Malformed { what: what.to_owned() };
     let start = header
         .checked_sub(load)
         .and_then(|before_header| header_at.checked_sub(before_header))
-        .ok_or_else(|| {
-            malformed("its multiboot addresses place the start of loading outside the file")
-        })?;
+        .ok_or_else(|| malformed("its multiboot addresses place the start of loading outside the file"))?;
     let have = kernel.len() as u64;
     let end = match load_end.checked_sub(load) {
         _ if load_end == 0 => have,
         Some(size) => start + size,
         None => return Err(malformed("its multiboot load_end_addr is below load_addr")),
     };
-    let truncated = BootError::Truncated {
-        what: "the part that the multiboot header describes",
-        have,
-        need: end,
-    };
+    let truncated = BootError::Truncated { what: "the part that the multiboot header describes", have, need: end };
     let bytes = kernel.get(start as usize..end as usize).ok_or(truncated)?;
     let occupied = (bytes.len() as u64).max(bss_end.saturating_sub(load));
     let end = ram.place(load, occupied)?;
     mem.write_slice(bytes, GuestAddress(load))?;
-    Ok(Loaded {
-        entry: u64::from(addresses.entry),
-        end,
-    })
+    Ok(Loaded { entry: u64::from(addresses.entry), end })
 }
 
 /// Writes the information structure (section 3.3) with what it points to.
-fn write_information(
-    mem: &GuestMemoryMmap,
-    ram: &RamLayout,
-    plan: &BootPlan,
-    end: u64,
-) -> Result<(), BootError> {
+fn write_information(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan, end: u64) -> Result<(), BootError> {
     const MEMORY_SIZES: u32 = 1 << 0;
     const COMMAND_LINE: u32 = 1 << 2;
     const MODULES: u32 = 1 << 3;
@@ -200,12 +159,7 @@ fn write_information(
 
 /// Loads the initrd as the only module, on the first page after the kernel: kernels that map little memory at first
 /// can reach it there. Returns the number of modules.
-fn write_module(
-    mem: &GuestMemoryMmap,
-    ram: &RamLayout,
-    plan: &BootPlan,
-    end: u64,
-) -> Result<u32, BootError> {
+fn write_module(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan, end: u64) -> Result<u32, BootError> {
     let Some(module) = plan.initrd.as_deref() else {
         return Ok(0);
     };
@@ -215,10 +169,7 @@ fn write_module(
     ram.place_initrd(size, floor, u64::MAX)?;
     mem.write_slice(module, GuestAddress(floor))?;
     mem.write_slice(b"initrd\0", GuestAddress(MODULE_NAME))?;
-    for (at, word) in (MODULE_LIST..)
-        .step_by(4)
-        .zip([floor, floor + size, MODULE_NAME, 0])
-    {
+    for (at, word) in (MODULE_LIST..).step_by(4).zip([floor, floor + size, MODULE_NAME, 0]) {
         mem.write_obj(word as u32, GuestAddress(at))?;
     }
     Ok(1)

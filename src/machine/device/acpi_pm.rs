@@ -78,11 +78,7 @@ impl AcpiPm {
         block[4..6].copy_from_slice(&(self.control | SCI_ENABLED).to_le_bytes());
         block[8..12].copy_from_slice(&timer);
         let from = usize::from(offset.min(PORTS));
-        block[from..]
-            .iter()
-            .take(size.into())
-            .rev()
-            .fold(0, |value, &byte| value << 8 | u32::from(byte))
+        block[from..].iter().take(size.into()).rev().fold(0, |value, &byte| value << 8 | u32::from(byte))
     }
 
     /// Writes one byte at `offset`; the sleep type if this asks for sleep.

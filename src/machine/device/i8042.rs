@@ -66,10 +66,7 @@ impl Default for I8042 {
             ram: [0; 32],
             command: None,
             last_was_command: false,
-            output: Byte {
-                value: 0,
-                is_auxiliary: false,
-            },
+            output: Byte { value: 0, is_auxiliary: false },
             is_output_full: false,
             queue: VecDeque::new(),
             fill_at: None,
@@ -82,16 +79,12 @@ impl Default for I8042 {
 impl I8042 {
     /// The level of ISA line 1.
     pub fn keyboard_irq(&self) -> bool {
-        self.is_output_full
-            && !self.output.is_auxiliary
-            && self.config & config::KEYBOARD_INTERRUPT != 0
+        self.is_output_full && !self.output.is_auxiliary && self.config & config::KEYBOARD_INTERRUPT != 0
     }
 
     /// The level of ISA line 12.
     pub fn auxiliary_irq(&self) -> bool {
-        self.is_output_full
-            && self.output.is_auxiliary
-            && self.config & config::AUXILIARY_INTERRUPT != 0
+        self.is_output_full && self.output.is_auxiliary && self.config & config::AUXILIARY_INTERRUPT != 0
     }
 
     /// When the next byte reaches the output buffer.
@@ -112,10 +105,7 @@ impl I8042 {
 
     fn push(&mut self, value: u8, is_auxiliary: bool, now_ns: u64) {
         if self.queue.len() < QUEUE_BYTES {
-            self.queue.push_back(Byte {
-                value,
-                is_auxiliary,
-            });
+            self.queue.push_back(Byte { value, is_auxiliary });
         }
         self.schedule(now_ns);
     }

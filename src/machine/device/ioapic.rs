@@ -41,13 +41,7 @@ pub struct Ioapic {
 
 impl Default for Ioapic {
     fn default() -> Ioapic {
-        Ioapic {
-            select: 0,
-            id: 0,
-            entries: [MASKED; PINS as usize],
-            lines: 0,
-            edges: 0,
-        }
+        Ioapic { select: 0, id: 0, entries: [MASKED; PINS as usize], lines: 0, edges: 0 }
     }
 }
 
@@ -78,11 +72,7 @@ impl Ioapic {
         let entry = *self.entries.get(usize::from(pin))?;
         let bit = 1 << pin;
         let is_level = is_level(entry);
-        let is_due = if is_level {
-            self.lines & bit != 0 && entry & REMOTE_IRR == 0
-        } else {
-            self.edges & bit != 0
-        };
+        let is_due = if is_level { self.lines & bit != 0 && entry & REMOTE_IRR == 0 } else { self.edges & bit != 0 };
         (is_due && entry & MASKED == 0).then_some(Message {
             vector: entry as u8,
             mode: (entry >> 8 & 7) as u8,
@@ -128,11 +118,7 @@ impl Ioapic {
             _ => match self.selected_entry() {
                 Some((index, is_high)) => {
                     let entry = self.entries[index];
-                    if is_high {
-                        (entry >> 32) as u32
-                    } else {
-                        entry as u32
-                    }
+                    if is_high { (entry >> 32) as u32 } else { entry as u32 }
                 }
                 None => 0,
             },
@@ -162,11 +148,8 @@ impl Ioapic {
             return;
         };
         let old = self.entries[index];
-        let new = if is_high {
-            old & 0xffff_ffff | u64::from(value) << 32
-        } else {
-            old & !0xffff_ffff | u64::from(value)
-        };
+        let new =
+            if is_high { old & 0xffff_ffff | u64::from(value) << 32 } else { old & !0xffff_ffff | u64::from(value) };
         let mut entry = new & WRITABLE;
         if entry & LEVEL != 0 {
             // Switching a pin to edge and back is how a driver without the EOI register ends an interrupt.

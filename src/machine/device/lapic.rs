@@ -138,11 +138,7 @@ impl Lapic {
             return false;
         }
         if value & BASE_ENABLED == 0 && self.is_enabled() {
-            *self = Lapic {
-                lint0: self.lint0,
-                lint1: self.lint1,
-                ..Lapic::default()
-            };
+            *self = Lapic { lint0: self.lint0, lint1: self.lint1, ..Lapic::default() };
         }
         self.base = value;
         true
@@ -174,11 +170,7 @@ impl Lapic {
 
     fn processor_priority(&self) -> u8 {
         let serving = self.in_service.highest().unwrap_or(0);
-        if self.task_priority >> 4 >= serving >> 4 {
-            self.task_priority
-        } else {
-            serving & 0xf0
-        }
+        if self.task_priority >> 4 >= serving >> 4 { self.task_priority } else { serving & 0xf0 }
     }
 
     /// The request that the CPU may take now.
@@ -221,9 +213,7 @@ impl Lapic {
             return false;
         }
         match message.mode {
-            delivery::FIXED | delivery::LOWEST_PRIORITY => {
-                self.accept(message.vector, message.is_level)
-            }
+            delivery::FIXED | delivery::LOWEST_PRIORITY => self.accept(message.vector, message.is_level),
             delivery::NMI => {
                 self.has_nmi = true;
                 true
@@ -241,10 +231,7 @@ impl Lapic {
         match self.destination_format >> 28 {
             0xf => own & destination != 0,
             // Cluster model: the high nibble names the cluster, the low nibble its members.
-            0 => {
-                (destination >> 4 == 0xf || destination >> 4 == own >> 4)
-                    && own & destination & 0x0f != 0
-            }
+            0 => (destination >> 4 == 0xf || destination >> 4 == own >> 4) && own & destination & 0x0f != 0,
             _ => false,
         }
     }
@@ -287,11 +274,7 @@ impl Lapic {
             self.table[lvt::LINT0] &= !REMOTE_IRR;
             self.offer_lint0_level();
         }
-        if was_level {
-            Effect::EndOfInterrupt(vector)
-        } else {
-            Effect::None
-        }
+        if was_level { Effect::EndOfInterrupt(vector) } else { Effect::None }
     }
 
     /// Drives LINT0, which carries the 8259's INT.
@@ -318,11 +301,7 @@ impl Lapic {
     fn offer_lint0_level(&mut self) {
         let entry = self.table[lvt::LINT0];
         let is_level = mode_of(entry) == delivery::FIXED && entry & LEVEL != 0;
-        if is_level
-            && self.lint0
-            && entry & (MASKED | REMOTE_IRR) == 0
-            && self.accept(entry as u8, true)
-        {
+        if is_level && self.lint0 && entry & (MASKED | REMOTE_IRR) == 0 && self.accept(entry as u8, true) {
             self.table[lvt::LINT0] |= REMOTE_IRR;
         }
     }
@@ -344,11 +323,7 @@ impl Lapic {
 
     /// When the timer interrupts next; `None` while it is stopped or masked.
     pub fn next_event(&self) -> Option<u64> {
-        if self.table[lvt::TIMER] & MASKED != 0 {
-            None
-        } else {
-            self.timer.expiry()
-        }
+        if self.table[lvt::TIMER] & MASKED != 0 { None } else { self.timer.expiry() }
     }
 
     /// Raises the timer's interrupt if it is due.

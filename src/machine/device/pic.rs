@@ -45,10 +45,7 @@ struct Chip {
 
 impl Chip {
     fn power_on() -> Chip {
-        Chip {
-            lowest: 7,
-            ..Chip::default()
-        }
+        Chip { lowest: 7, ..Chip::default() }
     }
 
     /// 0 is the most urgent.
@@ -57,9 +54,7 @@ impl Chip {
     }
 
     fn most_urgent(&self, bits: u8) -> Option<u8> {
-        (0..8)
-            .map(|rank| self.lowest.wrapping_add(1 + rank) & 7)
-            .find(|input| bits & (1 << input) != 0)
+        (0..8).map(|rank| self.lowest.wrapping_add(1 + rank) & 7).find(|input| bits & (1 << input) != 0)
     }
 
     /// The input that drives INT now.
@@ -160,11 +155,7 @@ impl Chip {
 
     fn end_most_urgent(&mut self) -> Option<u8> {
         // In special mask mode a masked input keeps its in-service bit (data sheet, "Special Mask Mode").
-        let serving = if self.has_special_mask {
-            self.in_service & !self.mask
-        } else {
-            self.in_service
-        };
+        let serving = if self.has_special_mask { self.in_service & !self.mask } else { self.in_service };
         let input = self.most_urgent(serving)?;
         self.in_service &= !(1 << input);
         Some(input)
@@ -197,11 +188,7 @@ impl Chip {
             }
             Expect::Icw3 => {
                 self.cascade = value;
-                if self.needs_icw4 {
-                    Expect::Icw4
-                } else {
-                    Expect::Mask
-                }
+                if self.needs_icw4 { Expect::Icw4 } else { Expect::Mask }
             }
             Expect::Icw4 => {
                 self.has_special_nesting = value & 0x10 != 0;
@@ -248,10 +235,7 @@ pub struct Pic {
 
 impl Default for Pic {
     fn default() -> Pic {
-        Pic {
-            master: Chip::power_on(),
-            slave: Chip::power_on(),
-        }
+        Pic { master: Chip::power_on(), slave: Chip::power_on() }
     }
 }
 
@@ -291,8 +275,7 @@ impl Pic {
     }
 
     fn carry_cascade(&mut self) {
-        self.master
-            .set_line(CASCADE, self.slave.pending().is_some());
+        self.master.set_line(CASCADE, self.slave.pending().is_some());
     }
 
     /// Reads ports 0x20, 0x21, 0xA0, 0xA1, 0x4D0 or 0x4D1.
@@ -313,16 +296,8 @@ impl Pic {
             0x4d0 => self.master.set_trigger(value & ELCR_WRITABLE[0]),
             0x4d1 => self.slave.set_trigger(value & ELCR_WRITABLE[1]),
             _ => {
-                let chip = if port & 0x80 == 0 {
-                    &mut self.master
-                } else {
-                    &mut self.slave
-                };
-                if port & 1 == 0 {
-                    chip.write_command(value)
-                } else {
-                    chip.write_data(value)
-                }
+                let chip = if port & 0x80 == 0 { &mut self.master } else { &mut self.slave };
+                if port & 1 == 0 { chip.write_command(value) } else { chip.write_data(value) }
             }
         }
         self.carry_cascade();

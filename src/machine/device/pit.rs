@@ -24,11 +24,7 @@ pub struct Pit {
 
 impl Default for Pit {
     fn default() -> Pit {
-        Pit {
-            counters: [Counter::new(true), Counter::new(true), Counter::new(false)],
-            clock: 0,
-            control: 0,
-        }
+        Pit { counters: [Counter::new(true), Counter::new(true), Counter::new(false)], clock: 0, control: 0 }
     }
 }
 

@@ -59,14 +59,8 @@ pub struct Rtc {
 impl Rtc {
     /// A running clock that shows `unix` seconds since 1970 (UTC) at power-on, in BCD and 24 hours as firmware leaves it.
     pub fn new(unix: i64, ram: RamSize) -> Rtc {
-        let mut rtc = Rtc {
-            index: 0,
-            memory: firmware_memory(ram),
-            unix,
-            origin_ns: 0,
-            weekday_offset: 0,
-            settled_ns: 0,
-        };
+        let mut rtc =
+            Rtc { index: 0, memory: firmware_memory(ram), unix, origin_ns: 0, weekday_offset: 0, settled_ns: 0 };
         rtc.store(register::A, 0x26);
         rtc.store(register::B, 0x02);
         rtc
@@ -92,10 +86,7 @@ impl Rtc {
 
     fn format(&self) -> Format {
         let b = self.load(register::B);
-        Format {
-            is_binary: b & 4 != 0,
-            has_24_hours: b & 2 != 0,
-        }
+        Format { is_binary: b & 4 != 0, has_24_hours: b & 2 != 0 }
     }
 
     /// Nanoseconds since the divider was at zero.
@@ -109,8 +100,7 @@ impl Rtc {
     }
 
     fn unix_at(&self, now_ns: u64) -> i64 {
-        self.unix
-            .saturating_add((self.elapsed_ns(now_ns) / NS_PER_SECOND) as i64)
+        self.unix.saturating_add((self.elapsed_ns(now_ns) / NS_PER_SECOND) as i64)
     }
 
     /// Clocks of 32,768 Hz for each periodic interrupt.
@@ -139,11 +129,7 @@ impl Rtc {
         let cause = |bit, at: Option<u64>| at.filter(|_| enabled & bit != 0);
         let periodic = cause(PERIODIC, self.next_period());
         let update = cause(UPDATE, self.next_second());
-        let alarm = if enabled & ALARM != 0 {
-            self.next_alarm()
-        } else {
-            None
-        };
+        let alarm = if enabled & ALARM != 0 { self.next_alarm() } else { None };
         [periodic, update, alarm].into_iter().flatten().min()
     }
 
@@ -217,9 +203,7 @@ impl Rtc {
                 flags
             }
             register::D => VALID,
-            index if calendar::is_time(index) && !self.is_held() => {
-                self.date_time(now_ns).encode(index, self.format())
-            }
+            index if calendar::is_time(index) && !self.is_held() => self.date_time(now_ns).encode(index, self.format()),
             index => self.load(index),
         }
     }
@@ -239,9 +223,7 @@ impl Rtc {
                 self.hold(now_ns);
                 self.store(index, value);
                 self.release();
-                self.unix = self
-                    .unix
-                    .saturating_sub((self.elapsed_ns(now_ns) / NS_PER_SECOND) as i64);
+                self.unix = self.unix.saturating_sub((self.elapsed_ns(now_ns) / NS_PER_SECOND) as i64);
             }
             index => self.store(index, value),
         }
@@ -266,9 +248,7 @@ impl Rtc {
         }
         if was_held && !self.is_held() {
             self.release();
-            self.unix = self
-                .unix
-                .saturating_sub((self.elapsed_ns(now_ns) / NS_PER_SECOND) as i64);
+            self.unix = self.unix.saturating_sub((self.elapsed_ns(now_ns) / NS_PER_SECOND) as i64);
         }
     }
 
@@ -282,8 +262,7 @@ impl Rtc {
 
     /// Takes the time back from the memory.
     fn release(&mut self) {
-        let (unix, weekday_offset) =
-            DateTime::decode(|index| self.load(index), self.format()).to_unix();
+        let (unix, weekday_offset) = DateTime::decode(|index| self.load(index), self.format()).to_unix();
         self.unix = unix;
         self.weekday_offset = weekday_offset;
     }
@@ -303,11 +282,7 @@ fn firmware_memory(ram: RamSize) -> Vec<u8> {
     put(0x15, 640, 2);
     put(0x17, above_1m, 2);
     put(0x30, above_1m, 2);
-    put(
-        0x34,
-        (ram.below_4g.saturating_sub(16 * MIB) / (64 * KIB)).min(0xffff),
-        2,
-    );
+    put(0x34, (ram.below_4g.saturating_sub(16 * MIB) / (64 * KIB)).min(0xffff), 2);
     put(0x5b, (ram.above_4g / (64 * KIB)).min(0xff_ffff), 3);
     let sum: u16 = memory[0x10..0x2e].iter().map(|&byte| u16::from(byte)).sum();
     memory[0x2e..0x30].copy_from_slice(&sum.to_be_bytes());

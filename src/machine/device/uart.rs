@@ -103,9 +103,7 @@ impl Uart {
     /// The interrupt line: an enabled condition holds and OUT2 lets it out.
     pub fn irq(&self) -> bool {
         let state = self.serial.state();
-        state.modem_control & OUT2 != 0
-            && state.modem_control & LOOPBACK == 0
-            && self.identification(&state) & 1 == 0
+        state.modem_control & OUT2 != 0 && state.modem_control & LOOPBACK == 0 && self.identification(&state) & 1 == 0
     }
 
     /// The guest has asked for an interrupt when a byte arrives.
@@ -139,11 +137,7 @@ impl Uart {
                 value
             }
             offset::LINE_STATUS => {
-                let overrun = if std::mem::take(&mut self.has_overrun) {
-                    OVERRUN
-                } else {
-                    0
-                };
+                let overrun = if std::mem::take(&mut self.has_overrun) { OVERRUN } else { 0 };
                 self.serial.read(offset::LINE_STATUS as u8) | overrun
             }
             register => {
@@ -159,9 +153,7 @@ impl Uart {
         let before = self.serial.state();
         match port & 7 {
             offset::FIFO_CONTROL => self.write_fifo_control(value),
-            offset::DATA if before.line_control & DIVISOR_LATCH == 0 => {
-                self.transmit(value, &before)
-            }
+            offset::DATA if before.line_control & DIVISOR_LATCH == 0 => self.transmit(value, &before),
             register => self.write_register(register, value),
         }
         if port & 7 == offset::INTERRUPT_ENABLE && before.line_control & DIVISOR_LATCH == 0 {
@@ -182,9 +174,7 @@ impl Uart {
     }
 
     fn write_register(&mut self, register: u16, value: u8) {
-        self.serial
-            .write(register as u8, value)
-            .expect("a Vec takes every byte and NoTrigger cannot fail");
+        self.serial.write(register as u8, value).expect("a Vec takes every byte and NoTrigger cannot fail");
     }
 
     fn write_fifo_control(&mut self, value: u8) {
@@ -205,8 +195,7 @@ impl Uart {
 
     fn replace(&mut self, state: &SerialState) {
         let output = std::mem::take(self.serial.writer_mut());
-        self.serial =
-            Serial::from_state(state, NoTrigger, NoEvents, output).expect("the buffer is empty");
+        self.serial = Serial::from_state(state, NoTrigger, NoEvents, output).expect("the buffer is empty");
     }
 
     fn capacity(&self) -> usize {
@@ -223,9 +212,7 @@ impl Uart {
             let Some(byte) = self.waiting.pop_front() else {
                 return;
             };
-            self.serial
-                .enqueue_raw_bytes(&[byte])
-                .expect("there is room and NoTrigger cannot fail");
+            self.serial.enqueue_raw_bytes(&[byte]).expect("there is room and NoTrigger cannot fail");
         }
     }
 
@@ -247,13 +234,7 @@ impl Uart {
 
     /// The state without the output.
     pub fn state(&self) -> UartState {
-        let Uart {
-            serial,
-            is_fifo_enabled,
-            is_transmit_pending,
-            has_overrun,
-            waiting,
-        } = self;
+        let Uart { serial, is_fifo_enabled, is_transmit_pending, has_overrun, waiting } = self;
         let SerialState {
             baud_divisor_low,
             baud_divisor_high,
@@ -288,13 +269,7 @@ impl Uart {
 
     /// A UART in a saved state, with no output waiting.
     pub fn from_state(state: UartState) -> Result<Uart, TooManyReceived> {
-        let UartState {
-            registers,
-            is_fifo_enabled,
-            is_transmit_pending,
-            has_overrun,
-            waiting,
-        } = state;
+        let UartState { registers, is_fifo_enabled, is_transmit_pending, has_overrun, waiting } = state;
         let Registers {
             baud_divisor_low,
             baud_divisor_high,
@@ -320,15 +295,9 @@ impl Uart {
             scratch,
             in_buffer,
         };
-        let serial = Serial::from_state(&state, NoTrigger, NoEvents, Vec::new())
-            .map_err(|_| TooManyReceived(received))?;
-        Ok(Uart {
-            serial,
-            is_fifo_enabled,
-            is_transmit_pending,
-            has_overrun,
-            waiting: waiting.into(),
-        })
+        let serial =
+            Serial::from_state(&state, NoTrigger, NoEvents, Vec::new()).map_err(|_| TooManyReceived(received))?;
+        Ok(Uart { serial, is_fifo_enabled, is_transmit_pending, has_overrun, waiting: waiting.into() })
     }
 }
 

@@ -40,10 +40,7 @@ impl Bus for Pc {
             match self.lapic.write(offset, size, value as u32, now_ns) {
                 Effect::None => {}
                 Effect::EndOfInterrupt(vector) => self.ioapic.end_of_interrupt(vector),
-                Effect::Ignored(mode) => self.note(Notice::IgnoredIpi {
-                    mode,
-                    at_ns: now_ns,
-                }),
+                Effect::Ignored(mode) => self.note(Notice::IgnoredIpi { mode, at_ns: now_ns }),
             }
             self.settle_apic();
         } else if let Some(offset) = ioapic_offset(gpa) {
@@ -91,7 +88,7 @@ impl Bus for Pc {
     }
 
     fn stop_requested(&self) -> bool {
-        self.exit.is_some()
+        self.exit.is_some() || self.next_event_ns != self.armed_ns
     }
 
     fn clock_ns(&self, now: u64) -> u64 {

@@ -48,15 +48,10 @@ impl Pc {
 
     pub(super) fn write_port(&mut self, port: u16, size: u8, value: u32, now_ns: u64) {
         match (port, size) {
-            (DEBUG_EXIT_PORT, _) => self.stop(PcExit::DebugExit {
-                code: low_bytes(value, size),
-            }),
+            (DEBUG_EXIT_PORT, _) => self.stop(PcExit::DebugExit { code: low_bytes(value, size) }),
             (PROGRAM_STATUS_PORT, 4) => self.program_status = Some(value),
             _ => {
-                for (port, byte) in (port..=port.saturating_add(3))
-                    .zip(value.to_le_bytes())
-                    .take(size.into())
-                {
+                for (port, byte) in (port..=port.saturating_add(3)).zip(value.to_le_bytes()).take(size.into()) {
                     self.write_byte(port, byte, now_ns);
                 }
             }
@@ -98,10 +93,7 @@ impl Pc {
     fn write_acpi(&mut self, offset: u16, value: u8, now_ns: u64) {
         match self.acpi.write(offset, value, now_ns) {
             Some(acpi_pm::SLEEP_TYPE_S5) => self.stop(PcExit::PowerOff),
-            Some(sleep_type) => self.note(Notice::IgnoredSleep {
-                sleep_type,
-                at_ns: now_ns,
-            }),
+            Some(sleep_type) => self.note(Notice::IgnoredSleep { sleep_type, at_ns: now_ns }),
             None => {}
         }
     }

@@ -12,8 +12,8 @@ use crate::machine::device::lapic::Lapic;
 use crate::machine::device::pic::Pic;
 use crate::machine::device::pit::Pit;
 use crate::machine::device::rtc::Rtc;
-use crate::machine::transcript::Transcript;
 use crate::machine::device::uart::{TooManyReceived, Uart, UartState};
+use crate::machine::transcript::Transcript;
 use serde::{Deserialize, Serialize};
 
 /// Everything that the board's future behaviour depends on.
@@ -64,6 +64,7 @@ impl Pc {
             notices: _,
             is_interrupt_pending: _,
             next_event_ns: _,
+            armed_ns: _,
             transcript: _,
             status_reads: _,
         } = self;
@@ -121,6 +122,7 @@ impl Pc {
             notices: Vec::new(),
             is_interrupt_pending: false,
             next_event_ns: None,
+            armed_ns: None,
             transcript: Transcript::default(),
             status_reads: 0,
         };

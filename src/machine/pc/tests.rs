@@ -1,3 +1,5 @@
+//! The board as a guest drives it: routing, timers, exits, saving.
+
 use super::ports::{DEBUG_EXIT_PORT, PROGRAM_STATUS_PORT, RESET_PORT};
 use super::*;
 use crate::cpu::bus::Bus;
@@ -7,28 +9,15 @@ const LAPIC: u64 = 0xfee0_0000;
 const IOAPIC: u64 = 0xfec0_0000;
 
 fn board() -> Pc {
-    Pc::new(PcConfig {
-        unix_start: 1_700_000_000,
-        ram: RamSize {
-            below_4g: 256 << 20,
-            above_4g: 0,
-        },
-    })
+    Pc::new(PcConfig { unix_start: 1_700_000_000, ram: RamSize { below_4g: 256 << 20, above_4g: 0 } })
 }
 
 /// The 8259 pair at vectors 0x20 and 0x28, every line unmasked.
 fn with_8259() -> Pc {
     let mut pc = board();
-    for (port, value) in [
-        (0x20, 0x11),
-        (0x21, 0x20),
-        (0x21, 4),
-        (0x21, 1),
-        (0xa0, 0x11),
-        (0xa1, 0x28),
-        (0xa1, 2),
-        (0xa1, 1),
-    ] {
+    for (port, value) in
+        [(0x20, 0x11), (0x21, 0x20), (0x21, 4), (0x21, 1), (0xa0, 0x11), (0xa1, 0x28), (0xa1, 2), (0xa1, 1)]
+    {
         pc.port_write(port, 1, value, 0);
     }
     pc
@@ -165,13 +154,7 @@ fn how_often_the_run_loop_calls_does_not_matter() {
 #[test]
 fn console_echoes_and_input_interrupts() {
     let mut pc = with_8259();
-    for (port, value) in [
-        (0x3fc, 0x0b),
-        (0x3fa, 0x07),
-        (0x3f9, 0x01),
-        (0x3f8, b'h'.into()),
-        (0x3f8, b'i'.into()),
-    ] {
+    for (port, value) in [(0x3fc, 0x0b), (0x3fa, 0x07), (0x3f9, 0x01), (0x3f8, b'h'.into()), (0x3f8, b'i'.into())] {
         pc.port_write(port, 1, value, 0);
     }
     assert_eq!(pc.take_output(), b"hi");
@@ -186,35 +169,11 @@ fn every_way_to_stop_is_told_apart() {
     let cases: [(u16, u8, u32, PcExit); 7] = [
         (0x604, 2, 0x3400, PcExit::PowerOff),
         (0x605, 1, 0x34, PcExit::PowerOff),
-        (
-            0x64,
-            1,
-            0xfe,
-            PcExit::Reset {
-                how: ResetHow::Keyboard,
-            },
-        ),
-        (
-            0x92,
-            1,
-            0x01,
-            PcExit::Reset {
-                how: ResetHow::Port92,
-            },
-        ),
+        (0x64, 1, 0xfe, PcExit::Reset { how: ResetHow::Keyboard }),
+        (0x92, 1, 0x01, PcExit::Reset { how: ResetHow::Port92 }),
         (RESET_PORT, 1, 0x06, PcExit::Reset { how: ResetHow::Cf9 }),
-        (
-            DEBUG_EXIT_PORT,
-            4,
-            0x1234_5678,
-            PcExit::DebugExit { code: 0x1234_5678 },
-        ),
-        (
-            DEBUG_EXIT_PORT,
-            1,
-            0xffff_ff2a,
-            PcExit::DebugExit { code: 0x2a },
-        ),
+        (DEBUG_EXIT_PORT, 4, 0x1234_5678, PcExit::DebugExit { code: 0x1234_5678 }),
+        (DEBUG_EXIT_PORT, 1, 0xffff_ff2a, PcExit::DebugExit { code: 0x2a }),
     ];
     for (port, size, value, exit) in cases {
         let mut pc = board();
@@ -239,13 +198,7 @@ fn other_sleep_states_are_noticed_and_ignored() {
     let mut pc = board();
     pc.port_write(0x604, 2, 0x2400, 7);
     assert_eq!(pc.take_exit(), None);
-    assert_eq!(
-        pc.take_notices(),
-        [Notice::IgnoredSleep {
-            sleep_type: 1,
-            at_ns: 7
-        }]
-    );
+    assert_eq!(pc.take_notices(), [Notice::IgnoredSleep { sleep_type: 1, at_ns: 7 }]);
 }
 
 #[test]
@@ -293,9 +246,7 @@ fn restored_board_keeps_input_that_waits() {
     pc.serial_rx(b"in the middle of something");
     let mut restored = Pc::restore(pc.save()).expect("saved just now");
     assert_eq!(bytes_of(&restored), bytes_of(&pc));
-    let read: Vec<u8> = (0..26)
-        .map(|now| restored.port_read(0x3f8, 1, now) as u8)
-        .collect();
+    let read: Vec<u8> = (0..26).map(|now| restored.port_read(0x3f8, 1, now) as u8).collect();
     assert_eq!(read, b"in the middle of something");
 }
 
@@ -318,9 +269,8 @@ enum Action {
 
 fn any_port() -> impl Strategy<Value = u16> {
     let known = vec![
-        0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71,
-        0x92, 0x3f8, 0x3f9, 0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x600, 0x602, 0x604, 0x608,
-        0xcf9, 0xcf8, 0xf4, 0x5e5, 0xffff,
+        0x20, 0x21, 0xa0, 0xa1, 0x4d0, 0x4d1, 0x40, 0x41, 0x42, 0x43, 0x60, 0x61, 0x64, 0x70, 0x71, 0x92, 0x3f8, 0x3f9,
+        0x3fa, 0x3fb, 0x3fc, 0x3fd, 0x3fe, 0x3ff, 0x600, 0x602, 0x604, 0x608, 0xcf9, 0xcf8, 0xf4, 0x5e5, 0xffff,
     ];
     prop_oneof![9 => prop::sample::select(known), 1 => any::<u16>()]
 }
@@ -335,11 +285,7 @@ fn any_gpa() -> impl Strategy<Value = u64> {
 }
 
 fn any_value() -> impl Strategy<Value = u32> {
-    prop_oneof![
-        0u32..0x100,
-        prop::sample::select(vec![0x1ff, 0x2_0040, 0x700, 0x8051]),
-        any::<u32>()
-    ]
+    prop_oneof![0u32..0x100, prop::sample::select(vec![0x1ff, 0x2_0040, 0x700, 0x8051]), any::<u32>()]
 }
 
 fn any_action() -> impl Strategy<Value = Action> {
@@ -362,11 +308,7 @@ fn any_action() -> impl Strategy<Value = Action> {
 }
 
 /// Does it, and returns what the CPU or the host edge would see.
-fn perform(
-    pc: &mut Pc,
-    icount: &mut u64,
-    action: &Action,
-) -> (u64, bool, Option<u64>, Vec<u8>, Option<PcExit>) {
+fn perform(pc: &mut Pc, icount: &mut u64, action: &Action) -> (u64, bool, Option<u64>, Vec<u8>, Option<PcExit>) {
     *icount += 1;
     let now = *icount;
     let seen = match *action {
@@ -406,13 +348,7 @@ fn perform(
         Action::ApicBase(base) => u64::from(pc.set_apic_base(base, now)),
         Action::TakeNmi => u64::from(pc.take_nmi()),
     };
-    (
-        seen,
-        pc.interrupt_pending(),
-        pc.next_event_ns(),
-        pc.take_output(),
-        pc.take_exit(),
-    )
+    (seen, pc.interrupt_pending(), pc.next_event_ns(), pc.take_output(), pc.take_exit())
 }
 
 proptest! {

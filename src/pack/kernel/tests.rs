@@ -68,13 +68,7 @@ fn places_are_tried_in_order() {
 #[test]
 fn highest_version_is_taken_and_rescue_kernels_last() {
     let host = Host::new();
-    for name in [
-        "vmlinuz-6.9.0-1-amd64",
-        "vmlinuz-6.10.0-2-amd64",
-        "vmlinuz-0-rescue-99",
-        "vmlinuz",
-        "vmlinuz.old",
-    ] {
+    for name in ["vmlinuz-6.9.0-1-amd64", "vmlinuz-6.10.0-2-amd64", "vmlinuz-0-rescue-99", "vmlinuz", "vmlinuz.old"] {
         host.kernel(&format!("boot/{name}"));
     }
     assert!(found(&host.search()).0.ends_with("vmlinuz-6.10.0-2-amd64"));
@@ -85,12 +79,7 @@ fn other_files_in_boot_are_passed_over_and_told() {
     let host = Host::new();
     host.file("boot/vmlinuz-9.9", b"MZ: a kernel for another processor");
     let message = refusal(&host.search());
-    for part in [
-        "vmlinuz-9.9 is no x86 kernel",
-        "--offline",
-        "--kernel FILE",
-        "cache has no vmlinuz",
-    ] {
+    for part in ["vmlinuz-9.9 is no x86 kernel", "--offline", "--kernel FILE", "cache has no vmlinuz"] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
 }
@@ -103,13 +92,7 @@ fn named_file_that_is_no_kernel_is_refused_by_name() {
     search.environment = Some(host.file("text", b"words"));
     assert!(refusal(&search).contains("REENACT_KERNEL"));
     search.explicit = Some(host.folder.path().join("nothing"));
-    assert!(matches!(
-        find(&search, &mut |_| {}),
-        Err(Error::Unreadable {
-            named_by: "--kernel",
-            ..
-        })
-    ));
+    assert!(matches!(find(&search, &mut |_| {}), Err(Error::Unreadable { named_by: "--kernel", .. })));
 }
 
 #[test]

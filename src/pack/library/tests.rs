@@ -9,9 +9,7 @@ struct Host {
 
 impl Host {
     fn new() -> Self {
-        Self {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        Self { folder: tempfile::tempdir().unwrap() }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -28,65 +26,30 @@ impl Host {
     fn needs(&self, program: &Path, library_path: Option<&str>) -> Needs {
         let mut resolver = Resolver::new(LdCache::default(), library_path, &self.path(""));
         resolver.default_folders = vec![self.path("default")];
-        let Look::X86_64(object) = elf::look(program, &fs::read(program).unwrap()).unwrap() else {
-            panic!("not ELF")
-        };
+        let Look::X86_64(object) = elf::look(program, &fs::read(program).unwrap()).unwrap() else { panic!("not ELF") };
         resolver.needs(program, object).unwrap()
     }
 }
 
-const PLAIN: ElfFixture = ElfFixture {
-    interpreter: None,
-    needed: &[],
-    rpath: None,
-    runpath: None,
-};
-const NEEDS_A: ElfFixture = ElfFixture {
-    needed: &["a.so"],
-    ..PLAIN
-};
+const PLAIN: ElfFixture = ElfFixture { interpreter: None, needed: &[], rpath: None, runpath: None };
+const NEEDS_A: ElfFixture = ElfFixture { needed: &["a.so"], ..PLAIN };
 
 #[test]
 fn runpath_with_origin_stands_before_default_folders() {
     let host = Host::new();
     host.put("default/a.so", PLAIN);
     let near = host.put("app/lib/a.so", PLAIN);
-    let program = host.put(
-        "app/bin/p",
-        ElfFixture {
-            runpath: Some("$ORIGIN/../lib"),
-            ..NEEDS_A
-        },
-    );
+    let program = host.put("app/bin/p", ElfFixture { runpath: Some("$ORIGIN/../lib"), ..NEEDS_A });
     let needs = host.needs(&program, None);
-    assert_eq!(
-        needs
-            .paths
-            .iter()
-            .map(|path| path.canonicalize().unwrap())
-            .collect::<Vec<_>>(),
-        [near]
-    );
+    assert_eq!(needs.paths.iter().map(|path| path.canonicalize().unwrap()).collect::<Vec<_>>(), [near]);
 }
 
 #[test]
 fn library_path_stands_after_rpath_and_before_runpath() {
     let host = Host::new();
     let (r, l) = (host.put("r/a.so", PLAIN), host.put("l/a.so", PLAIN));
-    let with_rpath = host.put(
-        "p1",
-        ElfFixture {
-            rpath: Some("${ORIGIN}/r"),
-            ..NEEDS_A
-        },
-    );
-    let with_runpath = host.put(
-        "p2",
-        ElfFixture {
-            runpath: Some("$ORIGIN/r"),
-            ..NEEDS_A
-        },
-    );
+    let with_rpath = host.put("p1", ElfFixture { rpath: Some("${ORIGIN}/r"), ..NEEDS_A });
+    let with_runpath = host.put("p2", ElfFixture { runpath: Some("$ORIGIN/r"), ..NEEDS_A });
     let library_path = host.path("l");
     assert_eq!(host.needs(&with_rpath, library_path.to_str()).paths, [r]);
     assert_eq!(host.needs(&with_runpath, library_path.to_str()).paths, [l]);
@@ -95,29 +58,11 @@ fn library_path_stands_after_rpath_and_before_runpath() {
 #[test]
 fn rpath_of_the_program_counts_for_its_libraries_but_runpath_does_not() {
     let host = Host::new();
-    let a = host.put(
-        "r/a.so",
-        ElfFixture {
-            needed: &["b.so"],
-            ..PLAIN
-        },
-    );
+    let a = host.put("r/a.so", ElfFixture { needed: &["b.so"], ..PLAIN });
     let b = host.put("r/b.so", PLAIN);
-    let with_rpath = host.put(
-        "p1",
-        ElfFixture {
-            rpath: Some("$ORIGIN/r"),
-            ..NEEDS_A
-        },
-    );
+    let with_rpath = host.put("p1", ElfFixture { rpath: Some("$ORIGIN/r"), ..NEEDS_A });
     assert_eq!(host.needs(&with_rpath, None).paths, [a, b]);
-    let with_runpath = host.put(
-        "p2",
-        ElfFixture {
-            runpath: Some("$ORIGIN/r"),
-            ..NEEDS_A
-        },
-    );
+    let with_runpath = host.put("p2", ElfFixture { runpath: Some("$ORIGIN/r"), ..NEEDS_A });
     let missing = host.needs(&with_runpath, None).missing;
     assert!(matches!(&missing[..], [Error::LibraryMissing { library, .. }] if library == "b.so"));
 }
@@ -125,21 +70,9 @@ fn rpath_of_the_program_counts_for_its_libraries_but_runpath_does_not() {
 #[test]
 fn missing_library_is_named_with_who_needs_it_and_where_it_was_sought() {
     let host = Host::new();
-    let program = host.put(
-        "p",
-        ElfFixture {
-            runpath: Some("/opt/nowhere"),
-            ..NEEDS_A
-        },
-    );
+    let program = host.put("p", ElfFixture { runpath: Some("/opt/nowhere"), ..NEEDS_A });
     let message = host.needs(&program, None).missing[0].to_string();
-    for part in [
-        "a.so",
-        program.to_str().unwrap(),
-        "/opt/nowhere",
-        "/etc/ld.so.cache",
-        "default",
-    ] {
+    for part in ["a.so", program.to_str().unwrap(), "/opt/nowhere", "/etc/ld.so.cache", "default"] {
         assert!(message.contains(part), "{part} is not in: {message}");
     }
 }
@@ -159,13 +92,7 @@ fn library_for_another_processor_is_passed_over() {
 #[test]
 fn libraries_that_need_each_other_end() {
     let host = Host::new();
-    host.put(
-        "default/a.so",
-        ElfFixture {
-            needed: &["b.so"],
-            ..PLAIN
-        },
-    );
+    host.put("default/a.so", ElfFixture { needed: &["b.so"], ..PLAIN });
     host.put("default/b.so", NEEDS_A);
     let program = host.put("p", NEEDS_A);
     assert_eq!(host.needs(&program, None).paths.len(), 2);
@@ -174,12 +101,8 @@ fn libraries_that_need_each_other_end() {
 #[test]
 fn missing_loader_is_an_error() {
     let host = Host::new();
-    let object = Object {
-        interpreter: Some("/no/such/ld.so".into()),
-        ..Object::default()
-    };
-    let result =
-        Resolver::new(LdCache::default(), None, &host.path("")).needs(Path::new("/p"), object);
+    let object = Object { interpreter: Some("/no/such/ld.so".into()), ..Object::default() };
+    let result = Resolver::new(LdCache::default(), None, &host.path("")).needs(Path::new("/p"), object);
     assert!(matches!(result, Err(Error::LoaderMissing { .. })));
 }
 
@@ -189,20 +112,8 @@ fn hosts_ls_gets_its_loader_and_c_library() {
     let Ok(Look::X86_64(object)) = elf::look(path, &fs::read(path).unwrap()) else {
         return;
     };
-    let needs = Resolver::new(LdCache::of_host(), None, Path::new("/"))
-        .needs(path, object.clone())
-        .unwrap();
+    let needs = Resolver::new(LdCache::of_host(), None, Path::new("/")).needs(path, object.clone()).unwrap();
     assert!(needs.missing.is_empty(), "{:?}", needs.missing);
-    assert_eq!(
-        needs.paths.first().and_then(|path| path.to_str()),
-        object.interpreter.as_deref()
-    );
-    assert!(
-        needs
-            .paths
-            .iter()
-            .any(|path| file_name(path).starts_with("libc.")),
-        "{:?}",
-        needs.paths
-    );
+    assert_eq!(needs.paths.first().and_then(|path| path.to_str()), object.interpreter.as_deref());
+    assert!(needs.paths.iter().any(|path| file_name(path).starts_with("libc.")), "{:?}", needs.paths);
 }

@@ -28,37 +28,16 @@ impl Tree {
             let name = name.strip_prefix(b"/").unwrap_or(name);
             match node {
                 Node::Folder { mode } => archive.add(name, meta(cpio::TYPE_FOLDER | mode), &[]),
-                Node::Link { target } => {
-                    archive.add(name, meta(cpio::TYPE_LINK | 0o777), target.as_bytes())
-                }
-                Node::Bytes { mode, bytes } => {
-                    archive.add(name, meta(cpio::TYPE_FILE | mode), &bytes)
-                }
+                Node::Link { target } => archive.add(name, meta(cpio::TYPE_LINK | 0o777), target.as_bytes()),
+                Node::Bytes { mode, bytes } => archive.add(name, meta(cpio::TYPE_FILE | mode), &bytes),
                 Node::Device { mode, major, minor } => {
                     let mode = cpio::TYPE_CHARACTER_DEVICE | mode;
-                    archive.add(
-                        name,
-                        Meta {
-                            device: (major, minor),
-                            ..meta(mode)
-                        },
-                        &[],
-                    );
+                    archive.add(name, Meta { device: (major, minor), ..meta(mode) }, &[]);
                 }
-                Node::Host {
-                    path, mode, mtime, ..
-                } => {
-                    let meta = Meta {
-                        mtime,
-                        ..meta(cpio::TYPE_FILE | mode)
-                    };
+                Node::Host { path, mode, mtime, .. } => {
+                    let meta = Meta { mtime, ..meta(cpio::TYPE_FILE | mode) };
                     let (size, digest) = add_host_file(&mut archive, name, meta, &path)?;
-                    files.push(PackedFile {
-                        host: path,
-                        size,
-                        digest,
-                        guest,
-                    });
+                    files.push(PackedFile { host: path, size, digest, guest });
                 }
             }
         }
@@ -67,29 +46,15 @@ impl Tree {
 }
 
 /// Reads a file into the archive; gives its length and hash.
-fn add_host_file(
-    archive: &mut Archive,
-    name: &[u8],
-    meta: Meta,
-    path: &Path,
-) -> Result<(u64, blake3::Hash), Error> {
-    let bytes = fs::read(path).map_err(|source| Error::Read {
-        path: path.to_owned(),
-        source,
-    })?;
+fn add_host_file(archive: &mut Archive, name: &[u8], meta: Meta, path: &Path) -> Result<(u64, blake3::Hash), Error> {
+    let bytes = fs::read(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     if (archive.len() + bytes.len()) as u64 > TOTAL_LIMIT + HEADER_LIMIT {
-        return Err(Error::TooMuch {
-            path: path.to_owned(),
-            limit_mib: TOTAL_LIMIT >> 20,
-        });
+        return Err(Error::TooMuch { path: path.to_owned(), limit_mib: TOTAL_LIMIT >> 20 });
     }
     archive.add(name, meta, &bytes);
     Ok((bytes.len() as u64, blake3::hash(&bytes)))
 }
 
 fn meta(mode: u32) -> Meta {
-    Meta {
-        mode,
-        ..Meta::default()
-    }
+    Meta { mode, ..Meta::default() }
 }

@@ -12,43 +12,19 @@ fn closed_recording_reads_back_whole() {
     let reader = open(bytes.clone()).expect("opens");
     let images = vec![KERNEL.info(), INITRD.info()];
     assert_eq!(*reader.header(), Header { images, ..header() });
-    assert_eq!(
-        reader
-            .load_image(ImageRole::Kernel)
-            .expect("kernel")
-            .as_deref(),
-        Some(KERNEL.bytes)
-    );
-    assert_eq!(
-        reader
-            .load_image(ImageRole::Initrd)
-            .expect("initrd")
-            .as_deref(),
-        Some(INITRD.bytes)
-    );
+    assert_eq!(reader.load_image(ImageRole::Kernel).expect("kernel").as_deref(), Some(KERNEL.bytes));
+    assert_eq!(reader.load_image(ImageRole::Initrd).expect("initrd").as_deref(), Some(INITRD.bytes));
     assert_eq!(reader.load_image(ImageRole::Ram).expect("none"), None);
 
     let mut stream = reader.events().expect("events");
     let read: Vec<Event> = stream.by_ref().collect::<Result<_>>().expect("undamaged");
     let (end, before) = read.split_last().expect("not empty");
     assert_eq!(before, events());
-    let counts = Counts {
-        inputs: 4,
-        digests: 1,
-        outputs: 1,
-        console_bytes: 13,
-        notes: 1,
-    };
+    let counts = Counts { inputs: 4, digests: 1, outputs: 1, console_bytes: 13, notes: 1 };
     let at = Moment(u64::MAX / 2);
     assert_eq!(
         *end,
-        Event::End(End {
-            at,
-            digest: [9; 32],
-            reason: ExitReason::PowerOff,
-            program_status: Some(7 << 8),
-            counts
-        })
+        Event::End(End { at, digest: [9; 32], reason: ExitReason::PowerOff, program_status: Some(7 << 8), counts })
     );
     assert!(stream.is_closed());
     assert_eq!(stream.chain_head(), identity);
@@ -57,10 +33,7 @@ fn closed_recording_reads_back_whole() {
     assert_eq!(summary.identity(), Some(identity));
     assert_eq!(summary.counts, counts);
     assert_eq!(summary.inputs_by_source.get(&InputSource::Serial), Some(&1));
-    assert_eq!(
-        (summary.last, summary.frames, summary.good_bytes),
-        (at, 6, bytes.len() as u64)
-    );
+    assert_eq!((summary.last, summary.frames, summary.good_bytes), (at, 6, bytes.len() as u64));
 }
 
 #[test]
@@ -72,42 +45,16 @@ fn same_events_give_the_same_identity_and_different_ones_another() {
 #[test]
 fn recording_without_images_or_events_is_whole() {
     let (bytes, identity) = record(&[], &[], &[]);
-    assert_eq!(
-        open(bytes)
-            .expect("opens")
-            .summary()
-            .expect("summary")
-            .identity(),
-        Some(identity)
-    );
+    assert_eq!(open(bytes).expect("opens").summary().expect("summary").identity(), Some(identity));
 }
 
 #[test]
 fn empty_image_is_an_image() {
-    let (bytes, _) = record(
-        &[
-            Image {
-                bytes: b"",
-                ..KERNEL
-            },
-            INITRD,
-            Image {
-                role: ImageRole::Ram,
-                ..INITRD
-            },
-        ],
-        &[],
-        &[],
-    );
+    let (bytes, _) =
+        record(&[Image { bytes: b"", ..KERNEL }, INITRD, Image { role: ImageRole::Ram, ..INITRD }], &[], &[]);
     let reader = open(bytes).expect("opens");
-    assert_eq!(
-        reader.load_image(ImageRole::Kernel).expect("kernel"),
-        Some(vec![])
-    );
-    assert_eq!(
-        reader.load_image(ImageRole::Ram).expect("ram").as_deref(),
-        Some(INITRD.bytes)
-    );
+    assert_eq!(reader.load_image(ImageRole::Kernel).expect("kernel"), Some(vec![]));
+    assert_eq!(reader.load_image(ImageRole::Ram).expect("ram").as_deref(), Some(INITRD.bytes));
     assert_eq!(reader.summary().expect("summary").damage, None);
 }
 
@@ -115,51 +62,22 @@ fn empty_image_is_an_image() {
 fn incompressible_image_of_many_chunks_costs_only_the_frame_headers() {
     let mut noise = vec![0; 3 * format::IMAGE_CHUNK + 5];
     blake3::Hasher::new().finalize_xof().fill(&mut noise);
-    let (bytes, _) = record(
-        &[Image {
-            bytes: &noise,
-            ..KERNEL
-        }],
-        &[],
-        &[],
-    );
+    let (bytes, _) = record(&[Image { bytes: &noise, ..KERNEL }], &[], &[]);
     assert!(bytes.len() < noise.len() + 1024, "{}", bytes.len());
-    let loaded = open(bytes)
-        .expect("opens")
-        .load_image(ImageRole::Kernel)
-        .expect("kernel");
+    let loaded = open(bytes).expect("opens").load_image(ImageRole::Kernel).expect("kernel");
     assert!(loaded == Some(noise));
 }
 
 #[test]
 fn records_and_frames_keep_to_their_sizes() {
     let largest = vec![1; format::MAX_RECORD_BYTES];
-    let big: Vec<Event> = (0..5)
-        .map(|at| {
-            Event::Output(Output {
-                at: Moment(at),
-                port: 1,
-                bytes: largest.clone(),
-            })
-        })
-        .collect();
-    let many = (5..200_000).map(|at| {
-        Event::Input(Input {
-            at: Moment(at),
-            data: InputData::HaltAdvance { ns: 1 },
-        })
-    });
+    let big: Vec<Event> =
+        (0..5).map(|at| Event::Output(Output { at: Moment(at), port: 1, bytes: largest.clone() })).collect();
+    let many = (5..200_000).map(|at| Event::Input(Input { at: Moment(at), data: InputData::HaltAdvance { ns: 1 } }));
     let events: Vec<Event> = big.into_iter().chain(many).collect();
     let (bytes, _) = record(&[], &events, &[]);
     let reader = open(bytes).expect("opens");
-    assert!(
-        reader
-            .events()
-            .expect("events")
-            .take(events.len())
-            .map(|event| event.expect("sound"))
-            .eq(events)
-    );
+    assert!(reader.events().expect("events").take(events.len()).map(|event| event.expect("sound")).eq(events));
     assert!(reader.summary().expect("summary").frames >= 9);
 }
 
@@ -170,33 +88,11 @@ fn overlong_record_and_backward_moment_are_refused_and_leave_no_trace() {
     let mut writer = Writer::create(&path, false, header(), &[]).expect("create");
     writer.note(Moment(5), "five").expect("note");
     let overlong = vec![0; format::MAX_RECORD_BYTES + 1];
-    assert!(matches!(
-        writer.output(Moment(6), 0, &overlong),
-        Err(Error::TooLarge { .. })
-    ));
-    assert!(matches!(
-        writer.note(Moment(4), "four"),
-        Err(Error::OutOfOrder {
-            at: Moment(4),
-            last: Moment(5),
-            ..
-        })
-    ));
-    writer
-        .finish(Moment(5), [0; 32], ExitReason::Stopped, None)
-        .expect("finish");
-    let counts = Reader::open(&path)
-        .expect("opens")
-        .summary()
-        .expect("summary")
-        .counts;
-    assert_eq!(
-        counts,
-        Counts {
-            notes: 1,
-            ..Counts::default()
-        }
-    );
+    assert!(matches!(writer.output(Moment(6), 0, &overlong), Err(Error::TooLarge { .. })));
+    assert!(matches!(writer.note(Moment(4), "four"), Err(Error::OutOfOrder { at: Moment(4), last: Moment(5), .. })));
+    writer.finish(Moment(5), [0; 32], ExitReason::Stopped, None).expect("finish");
+    let counts = Reader::open(&path).expect("opens").summary().expect("summary").counts;
+    assert_eq!(counts, Counts { notes: 1, ..Counts::default() });
 }
 
 #[test]
@@ -207,37 +103,11 @@ fn frame_is_cut_when_the_interval_has_passed() {
     let start = Duration::from_secs(1000);
     assert!(!writer.flush_if_due(start).expect("nothing waits"));
     writer.note(Moment(1), "one").expect("note");
-    assert!(
-        !writer
-            .flush_if_due(start + Duration::from_millis(99))
-            .expect("not due")
-    );
-    assert_eq!(
-        Reader::open(&path)
-            .expect("opens")
-            .events()
-            .expect("events")
-            .count(),
-        0
-    );
-    assert!(
-        writer
-            .flush_if_due(start + Duration::from_millis(100))
-            .expect("due")
-    );
-    assert_eq!(
-        Reader::open(&path)
-            .expect("opens")
-            .events()
-            .expect("events")
-            .count(),
-        1
-    );
-    assert!(
-        !writer
-            .flush_if_due(start + Duration::from_secs(9))
-            .expect("nothing waits")
-    );
+    assert!(!writer.flush_if_due(start + Duration::from_millis(99)).expect("not due"));
+    assert_eq!(Reader::open(&path).expect("opens").events().expect("events").count(), 0);
+    assert!(writer.flush_if_due(start + Duration::from_millis(100)).expect("due"));
+    assert_eq!(Reader::open(&path).expect("opens").events().expect("events").count(), 1);
+    assert!(!writer.flush_if_due(start + Duration::from_secs(9)).expect("nothing waits"));
 }
 
 #[test]
@@ -248,10 +118,7 @@ fn clone_of_a_stream_continues_from_its_place() {
     for _ in 0..4 {
         let bookmark = stream.clone();
         stream.next().expect("more").expect("sound");
-        let from_bookmark: Vec<Event> = bookmark
-            .skip(1)
-            .map(|event| event.expect("sound"))
-            .collect();
+        let from_bookmark: Vec<Event> = bookmark.skip(1).map(|event| event.expect("sound")).collect();
         let from_stream: Vec<Event> = stream.clone().map(|event| event.expect("sound")).collect();
         assert_eq!(from_bookmark, from_stream);
     }
@@ -262,31 +129,21 @@ fn any_event() -> impl Strategy<Value = (u64, Event)> {
     let bytes = || proptest::collection::vec(any::<u8>(), 0..40);
     let input = move |data| Event::Input(Input { at, data });
     let event = prop_oneof![
-        (any::<u8>(), bytes())
-            .prop_map(move |(port, bytes)| input(InputData::SerialRx { port, bytes })),
+        (any::<u8>(), bytes()).prop_map(move |(port, bytes)| input(InputData::SerialRx { port, bytes })),
         any::<u64>().prop_map(move |ns| input(InputData::HaltAdvance { ns })),
         any::<u64>().prop_map(move |ns| input(InputData::WallClock { ns })),
         bytes().prop_map(move |bytes| input(InputData::HostEntropy { bytes })),
         any::<[u8; 32]>().prop_map(move |digest| Event::Digest(Digest { at, digest })),
-        (any::<u8>(), bytes()).prop_map(move |(port, bytes)| Event::Output(Output {
-            at,
-            port,
-            bytes
-        })),
+        (any::<u8>(), bytes()).prop_map(move |(port, bytes)| Event::Output(Output { at, port, bytes })),
         ".{0,20}".prop_map(move |text| Event::Note(Note { at, text })),
     ];
-    (
-        prop_oneof![Just(0), 0..1000u64, any::<u32>().prop_map(u64::from)],
-        event,
-    )
+    (prop_oneof![Just(0), 0..1000u64, any::<u32>().prop_map(u64::from)], event)
 }
 
 fn place(event: &mut Event, moment: Moment) {
     match event {
         Event::Input(Input { at, .. }) | Event::Digest(Digest { at, .. }) => *at = moment,
-        Event::Output(Output { at, .. })
-        | Event::Note(Note { at, .. })
-        | Event::End(End { at, .. }) => *at = moment,
+        Event::Output(Output { at, .. }) | Event::Note(Note { at, .. }) | Event::End(End { at, .. }) => *at = moment,
     }
 }
 

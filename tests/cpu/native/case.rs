@@ -82,6 +82,16 @@ impl FxImage {
     pub fn set_ftw(&mut self, value: u8) {
         self.0[4] = value;
     }
+    /// What an MMX instruction does first: TOP 0, no register empty. The registers stay, so ST(i) is numbered anew.
+    pub fn enter_mmx(&mut self) {
+        let top = usize::from(self.fsw() >> 11 & 7);
+        let by_st: [[u8; 10]; 8] = std::array::from_fn(|i| self.st(i));
+        for (i, value) in by_st.into_iter().enumerate() {
+            self.set_st((top + i) % 8, value);
+        }
+        self.set_fsw(self.fsw() & !0x3800);
+        self.set_ftw(0xFF);
+    }
     pub fn mxcsr(&self) -> u32 {
         u32::from_le_bytes(self.0[24..28].try_into().expect("four bytes"))
     }
@@ -96,11 +106,7 @@ impl FxImage {
         self.0[32 + 16 * i..][..10].copy_from_slice(&value);
     }
     pub fn xmm(&self, i: usize) -> u128 {
-        u128::from_le_bytes(
-            self.0[160 + 16 * i..][..16]
-                .try_into()
-                .expect("sixteen bytes"),
-        )
+        u128::from_le_bytes(self.0[160 + 16 * i..][..16].try_into().expect("sixteen bytes"))
     }
     pub fn set_xmm(&mut self, i: usize, value: u128) {
         self.0[160 + 16 * i..][..16].copy_from_slice(&value.to_le_bytes());
@@ -119,13 +125,7 @@ impl FxImage {
 
 impl std::fmt::Debug for FxImage {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "fcw={:04x} fsw={:04x} mxcsr={:08x}",
-            self.fcw(),
-            self.fsw(),
-            self.mxcsr()
-        )
+        write!(f, "fcw={:04x} fsw={:04x} mxcsr={:08x}", self.fcw(), self.fsw(), self.mxcsr())
     }
 }
 
@@ -143,12 +143,7 @@ pub struct State {
 impl State {
     /// All registers 0, FPU and MXCSR initial, RIP at `CODE_BASE`.
     pub fn initial() -> Self {
-        State {
-            gpr: [0; 16],
-            rip: CODE_BASE,
-            rflags: 0,
-            fx: FxImage::initial(),
-        }
+        State { gpr: [0; 16], rip: CODE_BASE, rflags: 0, fx: FxImage::initial() }
     }
 }
 
@@ -287,10 +282,7 @@ pub fn changes(before: &[u8], after: &[u8]) -> Vec<Bytes> {
             let offset = (n * CHUNK + i) as u32;
             match runs.last_mut() {
                 Some(run) if run.offset + run.bytes.len() as u32 == offset => run.bytes.push(*b),
-                _ => runs.push(Bytes {
-                    offset,
-                    bytes: vec![*b],
-                }),
+                _ => runs.push(Bytes { offset, bytes: vec![*b] }),
             }
         }
     }

@@ -1,11 +1,12 @@
 //! The differential run: case after case on the host and on an engine, failures shrunk and counted by instruction.
 //!
-//! Environment: `REENACT_CPU_CASES`, `REENACT_CPU_SEED`, `REENACT_CPU_CASE` (one printed line, run alone).
+//! Environment: `REENACT_CPU_CASES`, `REENACT_CPU_SEED`, `REENACT_CPU_CASE` (one printed line, run alone),
+//! `REENACT_CPU_SKIP` (comma-separated mnemonics or CPUID features in iced's spelling; cases with one are left out).
 
 use std::collections::BTreeMap;
 
 use super::case::Case;
-use super::compare::compare;
+use super::compare::{compare, instructions};
 use super::engine::Engine;
 use super::generate::Generator;
 use super::line;
@@ -23,6 +24,8 @@ pub struct Plan {
     pub cases: u64,
     /// A single case to run instead of generated ones.
     pub only: Option<Case>,
+    /// Mnemonics and features, in lower case, whose cases are left out.
+    pub skip: Vec<String>,
 }
 
 impl Plan {
@@ -32,21 +35,29 @@ impl Plan {
     /// When a variable is set to something unreadable: the run would not be the one that was asked for.
     pub fn from_environment() -> Self {
         let number = |name: &str, default: u64| match std::env::var(name) {
-            Ok(text) => text
-                .parse()
-                .unwrap_or_else(|_| panic!("{name} is `{text}`; give a decimal number")),
+            Ok(text) => text.parse().unwrap_or_else(|_| panic!("{name} is `{text}`; give a decimal number")),
             Err(_) => default,
         };
         let only = std::env::var("REENACT_CPU_CASE").ok().map(|text| {
-            line::parse(&text).unwrap_or_else(|| {
-                panic!("REENACT_CPU_CASE is not a case line; paste one that a run printed")
-            })
+            line::parse(&text)
+                .unwrap_or_else(|| panic!("REENACT_CPU_CASE is not a case line; paste one that a run printed"))
         });
+        let skip = std::env::var("REENACT_CPU_SKIP").unwrap_or_default();
         Plan {
+            skip: skip.split(',').filter(|name| !name.is_empty()).map(str::to_lowercase).collect(),
             seed: number("REENACT_CPU_SEED", DEFAULT_SEED),
             cases: number("REENACT_CPU_CASES", DEFAULT_CASES),
             only,
         }
+    }
+
+    fn skips(&self, case: &Case) -> bool {
+        let is_listed = |name: String| self.skip.contains(&name.to_lowercase());
+        !self.skip.is_empty()
+            && instructions(case).iter().any(|one| {
+                let mut features = one.cpuid_features().iter();
+                is_listed(format!("{:?}", one.mnemonic())) || features.any(|feature| is_listed(format!("{feature:?}")))
+            })
     }
 }
 
@@ -62,11 +73,7 @@ impl Report {
     /// Panics with all that was found, if anything was.
     pub fn assert_equal(&self) {
         if !self.failures.is_empty() {
-            let counts: Vec<String> = self
-                .failures
-                .iter()
-                .map(|(kind, n)| format!("{kind} {n}"))
-                .collect();
+            let counts: Vec<String> = self.failures.iter().map(|(kind, n)| format!("{kind} {n}")).collect();
             panic!(
                 "{} of {} cases differ: {}\n\n{}",
                 self.failures.values().sum::<u64>(),
@@ -79,12 +86,7 @@ impl Report {
 }
 
 /// Runs the plan on both.
-pub fn differential(
-    plan: &Plan,
-    native: &mut dyn Engine,
-    engine: &mut dyn Engine,
-    masks: &Masks,
-) -> Report {
+pub fn differential(plan: &Plan, native: &mut dyn Engine, engine: &mut dyn Engine, masks: &Masks) -> Report {
     let mut report = Report::default();
     if let Some(case) = &plan.only {
         judge(case, native, engine, masks, &mut report);
@@ -92,18 +94,15 @@ pub fn differential(
     }
     let mut generator = Generator::new(plan.seed, masks);
     for number in 0..plan.cases {
-        judge(&generator.case(number), native, engine, masks, &mut report);
+        let case = generator.case(number);
+        if !plan.skips(&case) {
+            judge(&case, native, engine, masks, &mut report);
+        }
     }
     report
 }
 
-fn judge(
-    case: &Case,
-    native: &mut dyn Engine,
-    engine: &mut dyn Engine,
-    masks: &Masks,
-    report: &mut Report,
-) {
+fn judge(case: &Case, native: &mut dyn Engine, engine: &mut dyn Engine, masks: &Masks, report: &mut Report) {
     report.run += 1;
     if compare(case, &native.run(case), &engine.run(case), masks).is_none() {
         return;
@@ -116,9 +115,6 @@ fn judge(
         && let Some(difference) = compare(&small, &native.run(&small), &engine.run(&small), masks)
     {
         let assembly = line::disassembly(&small);
-        report.shown.push(format!(
-            "{assembly}\n{difference}\n  {}",
-            line::format(&small)
-        ));
+        report.shown.push(format!("{assembly}\n{difference}\n  {}", line::format(&small)));
     }
 }

@@ -22,17 +22,10 @@ pub fn format(case: &Case) -> String {
         format!("rip={:x}", case.before.rip),
         format!("rflags={:x}", case.before.rflags),
     ];
-    for (name, value) in GPR_NAMES
-        .iter()
-        .zip(case.before.gpr)
-        .filter(|(_, value)| *value != 0)
-    {
+    for (name, value) in GPR_NAMES.iter().zip(case.before.gpr).filter(|(_, value)| *value != 0) {
         fields.push(format!("{name}={value:x}"));
     }
-    fields.push(format!(
-        "fx={}",
-        show_bytes(&changes(&FxImage::initial().0, &case.before.fx.0))
-    ));
+    fields.push(format!("fx={}", show_bytes(&changes(&FxImage::initial().0, &case.before.fx.0))));
     fields.push(format!("memory={}", show_bytes(&case.memory)));
     format!("{} # {}", fields.join(" "), disassembly(case))
 }
@@ -55,14 +48,8 @@ pub fn disassembly(case: &Case) -> String {
 /// The mnemonics of a case in order without NOPs, for counting failures by kind.
 pub fn kind(case: &Case) -> String {
     let code = instructions(case);
-    let names = code
-        .iter()
-        .map(|instruction| instruction.mnemonic())
-        .filter(|&name| name != Mnemonic::Nop);
-    names
-        .map(|name| format!("{name:?}").to_lowercase())
-        .collect::<Vec<_>>()
-        .join("+")
+    let names = code.iter().map(|instruction| instruction.mnemonic()).filter(|&name| name != Mnemonic::Nop);
+    names.map(|name| format!("{name:?}").to_lowercase()).collect::<Vec<_>>().join("+")
 }
 
 /// Reads a line back; `None` when it is not one of ours.
@@ -108,17 +95,11 @@ fn parse_bytes(text: &str) -> Option<Vec<Bytes>> {
     text.split(',')
         .map(|run| {
             let (offset, bytes) = run.split_once(':')?;
-            Some(Bytes {
-                offset: u32::from_str_radix(offset, 16).ok()?,
-                bytes: unhex(bytes)?,
-            })
+            Some(Bytes { offset: u32::from_str_radix(offset, 16).ok()?, bytes: unhex(bytes)? })
         })
         .collect()
 }
 
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    (0..text.len())
-        .step_by(2)
-        .map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok())
-        .collect()
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(text.get(i..i + 2)?, 16).ok()).collect()
 }

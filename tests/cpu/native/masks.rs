@@ -2,7 +2,8 @@
 //! approximations by design.
 //!
 //! Invariant: a flag is only ignored when the architecture leaves it undefined *and* the probe saw the host depart from
-//! the model's rule, or when no rule is documented.
+//! the model's rule, or when no rule is documented. Where the manuals of Intel and AMD disagree the model follows Intel's,
+//! and what the probe saw the host do otherwise is ignored too.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -43,12 +44,7 @@ pub struct Mask {
 impl Mask {
     /// Compare everything.
     pub fn nothing() -> Self {
-        Mask {
-            rflags: 0,
-            fsw: 0,
-            tolerance: Tolerance::Exact,
-            memory: Vec::new(),
-        }
+        Mask { rflags: 0, fsw: 0, tolerance: Tolerance::Exact, memory: Vec::new() }
     }
 }
 
@@ -60,6 +56,14 @@ pub type Form = (M, u32);
 pub struct Masks {
     /// RFLAGS bits in which the host departs from the model, for every form that has a documented rule.
     pub measured: BTreeMap<Form, u64>,
+    /// x87 status bits that Intel's manual defines and the host leaves differently.
+    pub status: BTreeMap<M, u16>,
+    /// The host does not write the destination of a CMPXCHG that fails, so that a 32-bit register keeps its upper half.
+    pub failed_cmpxchg_keeps_upper_half: bool,
+    /// Instructions for which the host changes to MMX state before it raises the exception with the vector given.
+    pub mmx_before_fault: Vec<(M, u8)>,
+    /// The host does not change to MMX state, nor raise #MF, for CVTPI2PS from memory.
+    pub cvtpi2ps_from_memory_stays: bool,
 }
 
 impl Masks {
@@ -67,7 +71,7 @@ impl Masks {
     pub fn of(&self, code: Code) -> Mask {
         Mask {
             rflags: self.departures(code),
-            fsw: undefined_status(code),
+            fsw: undefined_status(code) | self.status.get(&code.mnemonic()).copied().unwrap_or(0),
             tolerance: tolerance(code),
             memory: open_memory(code),
         }
@@ -84,7 +88,34 @@ impl Masks {
 
     /// Whether a form can stand in a block: its values are compared to the last bit, and flags can be tracked.
     pub fn is_composable(&self, code: Code) -> bool {
-        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty()
+        let keeps_half = self.failed_cmpxchg_keeps_upper_half && code == Code::Cmpxchg_rm32_r32;
+        // A block may leave a count above 16 in CL, for which the result is undefined.
+        let may_be_undefined = matches!(code, Code::Shld_rm16_r16_CL | Code::Shrd_rm16_r16_CL);
+        let stays = self.cvtpi2ps_from_memory_stays && code.mnemonic() == M::Cvtpi2ps;
+        let departs = keeps_half || stays || may_be_undefined;
+        tolerance(code) == Tolerance::Exact && open_memory(code).is_empty() && !departs
+    }
+
+    /// Whether the host leaves the x87 state alone where the model changes to MMX state.
+    pub fn stays_out_of_mmx(&self, instruction: &Instruction) -> bool {
+        self.cvtpi2ps_from_memory_stays
+            && instruction.mnemonic() == M::Cvtpi2ps
+            && instruction.op1_kind() == OpKind::Memory
+    }
+
+    /// Whether the host executes a single instruction for which the model raises #MF.
+    pub fn is_host_only(&self, instruction: &Instruction, before: &State) -> bool {
+        const ERROR_SUMMARY: u16 = 1 << 7;
+        self.stays_out_of_mmx(instruction) && before.fx.fsw() & ERROR_SUMMARY != 0
+    }
+
+    /// The general register whose upper half is not compared after a single instruction.
+    pub fn open_upper_half(&self, instruction: &Instruction, after: &State) -> Option<usize> {
+        let is_open = self.failed_cmpxchg_keeps_upper_half
+            && instruction.code() == Code::Cmpxchg_rm32_r32
+            && instruction.op0_kind() == OpKind::Register
+            && after.rflags & ZF == 0;
+        is_open.then(|| instruction.op0_register().number())
     }
 }
 
@@ -101,13 +132,8 @@ impl Taint {
     /// The taint after an instruction. Behind a jump nothing counts as overwritten, because it may have been skipped.
     pub fn after(self, code: Code, masks: &Masks, may_be_skipped: bool) -> Taint {
         let instruction = example(code);
-        let defined =
-            flags_of(instruction.rflags_modified()) & !flags_of(instruction.rflags_undefined());
-        let overwritten = if may_be_skipped || writes_flags_by_count(code) {
-            0
-        } else {
-            defined
-        };
+        let defined = flags_of(instruction.rflags_modified()) & !flags_of(instruction.rflags_undefined());
+        let overwritten = if may_be_skipped || writes_flags_by_count(code) { 0 } else { defined };
         Taint(self.0 & !overwritten | masks.departures(code))
     }
 }
@@ -117,6 +143,13 @@ fn writes_flags_by_count(code: Code) -> bool {
     use M::{Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shld, Shr, Shrd};
     let by_count = [Rcl, Rcr, Rol, Ror, Sal, Sar, Shl, Shld, Shr, Shrd];
     by_count.contains(&code.mnemonic()) || example(code).is_string_instruction()
+}
+
+/// Forms that load or store a whole FPU image: in which order they touch its bytes is up to the processor.
+pub fn moves_image(code: Code) -> bool {
+    use M::{Fldenv, Fnsave, Fnstenv, Frstor, Fxrstor, Fxrstor64, Fxsave, Fxsave64};
+    let images = [Fldenv, Fnsave, Fnstenv, Frstor, Fxrstor, Fxrstor64, Fxsave, Fxsave64];
+    images.contains(&code.mnemonic())
 }
 
 /// BSF and BSR.
@@ -146,10 +179,12 @@ pub fn settled(instruction: &Instruction, before: &State, after: &State) -> u64 
     }
 }
 
-/// An instruction of the form without operands, for asking iced about the form.
+/// An instruction of the form without operands, for asking iced about the form. Its count is 2: iced answers for a shift
+/// by an immediate count according to that count, and 0 or 1 leave fewer flags undefined.
 fn example(code: Code) -> Instruction {
     let mut instruction = Instruction::default();
     instruction.set_code(code);
+    instruction.set_immediate8(2);
     instruction
 }
 
@@ -175,40 +210,20 @@ fn flags_of(bits: u32) -> u64 {
         (RflagsBits::PF, PF),
         (RflagsBits::DF, DF),
     ];
-    table
-        .iter()
-        .filter(|(theirs, _)| bits & theirs != 0)
-        .map(|(_, ours)| ours)
-        .sum()
+    table.iter().filter(|(theirs, _)| bits & theirs != 0).map(|(_, ours)| ours).sum()
 }
 
 /// Condition code bits that the SDM calls undefined (vol. 1, 8.1.3.3).
 fn undefined_status(code: Code) -> u16 {
     let name = format!("{:?}", code.mnemonic());
-    if !name.starts_with('F')
-        || name.starts_with("Fx") && code.mnemonic() != M::Fxch && code.mnemonic() != M::Fxtract
-    {
+    if !name.starts_with('F') || name.starts_with("Fx") && code.mnemonic() != M::Fxch && code.mnemonic() != M::Fxtract {
         return 0;
     }
     match code.mnemonic() {
-        M::Fcom
-        | M::Fcomp
-        | M::Fcompp
-        | M::Fucom
-        | M::Fucomp
-        | M::Fucompp
-        | M::Ficom
-        | M::Ficomp
-        | M::Ftst => 0,
+        M::Fcom | M::Fcomp | M::Fcompp | M::Fucom | M::Fucomp | M::Fucompp | M::Ficom | M::Ficomp | M::Ftst => 0,
+        M::Fcomi | M::Fcomip | M::Fucomi | M::Fucomip => 0,
         M::Fxam | M::Fprem | M::Fprem1 => 0,
-        M::Fldenv
-        | M::Frstor
-        | M::Fninit
-        | M::Fnsave
-        | M::Fnstenv
-        | M::Fnstsw
-        | M::Fnstcw
-        | M::Fldcw => 0,
+        M::Fldenv | M::Frstor | M::Fninit | M::Fnsave | M::Fnstenv | M::Fnstsw | M::Fnstcw | M::Fldcw => 0,
         M::Fsin | M::Fcos | M::Fsincos | M::Fptan => C0 | C1 | C3 | UNDERFLOW | PRECISION,
         M::Fpatan | M::F2xm1 | M::Fyl2x | M::Fyl2xp1 => C0 | C1 | C2 | C3 | UNDERFLOW | PRECISION,
         _ => C0 | C2 | C3,
@@ -218,14 +233,7 @@ fn undefined_status(code: Code) -> u16 {
 fn tolerance(code: Code) -> Tolerance {
     match code.mnemonic() {
         M::Rcpss | M::Rcpps | M::Rsqrtss | M::Rsqrtps => Tolerance::Reciprocal,
-        M::Fsin
-        | M::Fcos
-        | M::Fsincos
-        | M::Fptan
-        | M::Fpatan
-        | M::F2xm1
-        | M::Fyl2x
-        | M::Fyl2xp1 => Tolerance::Ulps(4),
+        M::Fsin | M::Fcos | M::Fsincos | M::Fptan | M::Fpatan | M::F2xm1 | M::Fyl2x | M::Fyl2xp1 => Tolerance::Ulps(4),
         _ => Tolerance::Exact,
     }
 }

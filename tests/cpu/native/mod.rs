@@ -8,6 +8,7 @@ pub mod case;
 pub mod compare;
 pub mod differential;
 pub mod engine;
+mod faults;
 pub mod generate;
 pub mod line;
 pub mod masks;

@@ -1,5 +1,7 @@
 //! Makes a failing case smaller: clears registers, flags, memory patches and instructions that do not matter.
 
+use iced_x86::Instruction;
+
 use super::case::{Case, FxImage, Retires};
 use super::compare::{compare, instructions};
 use super::engine::Engine;
@@ -8,29 +10,22 @@ use super::masks::Masks;
 const NOP: u8 = 0x90;
 
 /// The smallest case found in one pass of single reductions that still makes the two CPUs differ.
-pub fn shrink(
-    case: &Case,
-    native: &mut dyn Engine,
-    engine: &mut dyn Engine,
-    masks: &Masks,
-) -> Case {
+pub fn shrink(case: &Case, native: &mut dyn Engine, engine: &mut dyn Engine, masks: &Masks) -> Case {
     let mut best = case.clone();
     let mut keep_if_failing = |best: &mut Case, reduced: Case| {
-        if reduced != *best
-            && compare(
-                &reduced,
-                &native.run(&reduced),
-                &engine.run(&reduced),
-                masks,
-            )
-            .is_some()
-        {
+        if reduced != *best && compare(&reduced, &native.run(&reduced), &engine.run(&reduced), masks).is_some() {
             *best = reduced;
         }
     };
     // Twice: an early instruction can be needed until a later one, which it skips or whose fault it avoids, is gone.
     let count = instructions(case).len();
+    let counter = loop_counter(&instructions(case));
     for n in (0..count).chain(0..count) {
+        // Without its counting a loop might never end; the jump can go, and then the counting.
+        let code = instructions(&best);
+        if counter.is_some() && code.last().is_some_and(is_backward) && n + 2 == count {
+            continue;
+        }
         let reduced = without_instruction(&best, case, n);
         keep_if_failing(&mut best, reduced);
     }
@@ -40,9 +35,11 @@ pub fn shrink(
         keep_if_failing(&mut best, reduced);
     }
     for n in 0..16 {
-        let mut reduced = best.clone();
-        reduced.before.gpr[n] = 0;
-        keep_if_failing(&mut best, reduced);
+        if counter != Some(n) {
+            let mut reduced = best.clone();
+            reduced.before.gpr[n] = 0;
+            keep_if_failing(&mut best, reduced);
+        }
         let mut reduced = best.clone();
         reduced.before.fx.set_xmm(n, 0);
         keep_if_failing(&mut best, reduced);
@@ -61,6 +58,18 @@ pub fn shrink(
         keep_if_failing(&mut best, reduced);
     }
     best
+}
+
+fn is_backward(instruction: &Instruction) -> bool {
+    instruction.is_jcc_short() && instruction.near_branch_target() < instruction.ip()
+}
+
+/// The register that the loop of a block counts down.
+fn loop_counter(code: &[Instruction]) -> Option<usize> {
+    match code {
+        [.., counting, jump] if is_backward(jump) => Some(counting.op0_register().number()),
+        _ => None,
+    }
 }
 
 fn set_initial_x87(fx: &mut FxImage) {

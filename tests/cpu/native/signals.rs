@@ -8,13 +8,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use super::case::Fault;
 use super::trampoline::{FRAME, reenact_native_abandon};
 
-const SIGNALS: [libc::c_int; 5] = [
-    libc::SIGSEGV,
-    libc::SIGBUS,
-    libc::SIGFPE,
-    libc::SIGILL,
-    libc::SIGTRAP,
-];
+const SIGNALS: [libc::c_int; 5] = [libc::SIGSEGV, libc::SIGBUS, libc::SIGFPE, libc::SIGILL, libc::SIGTRAP];
 const STACK_SIZE: usize = 64 * 1024;
 const PAGE_FAULT: u8 = 14;
 
@@ -65,10 +59,7 @@ extern "C" fn on_signal(signal: libc::c_int, _: *mut libc::siginfo_t, context: *
         (*frame).rflags = registers[libc::REG_EFL as usize] as u64;
         let fx = context.uc_mcontext.fpregs as *const [u8; 512];
         (*frame).fx.0 = fx.read();
-        VECTOR.store(
-            registers[libc::REG_TRAPNO as usize] as u64,
-            Ordering::Relaxed,
-        );
+        VECTOR.store(registers[libc::REG_TRAPNO as usize] as u64, Ordering::Relaxed);
         ERROR.store(registers[libc::REG_ERR as usize] as u64, Ordering::Relaxed);
         ADDRESS.store(registers[libc::REG_CR2 as usize] as u64, Ordering::Relaxed);
         reenact_native_abandon()
@@ -84,11 +75,7 @@ pub fn set_running(running: bool) {
 pub fn last_fault() -> Fault {
     let vector = VECTOR.load(Ordering::Relaxed) as u8;
     let address = (vector == PAGE_FAULT).then(|| ADDRESS.load(Ordering::Relaxed));
-    Fault {
-        vector,
-        error: ERROR.load(Ordering::Relaxed),
-        address,
-    }
+    Fault { vector, error: ERROR.load(Ordering::Relaxed), address }
 }
 
 /// The handlers and the signal stack of this thread while an oracle lives; the former ones return on drop.
@@ -103,20 +90,12 @@ impl Handlers {
     /// Installs the handlers for the process and a signal stack for this thread.
     pub fn install() -> Self {
         let mut stack = vec![0u8; STACK_SIZE].into_boxed_slice();
-        let new_stack = libc::stack_t {
-            ss_sp: stack.as_mut_ptr().cast(),
-            ss_flags: 0,
-            ss_size: STACK_SIZE,
-        };
+        let new_stack = libc::stack_t { ss_sp: stack.as_mut_ptr().cast(), ss_flags: 0, ss_size: STACK_SIZE };
         // SAFETY: all-zero is a valid stack_t and sigaction; the new stack lives as long as `Handlers`, whose drop
         // takes it out of use; the handler has the SA_SIGINFO signature.
         unsafe {
             let mut old_stack: libc::stack_t = std::mem::zeroed();
-            assert_eq!(
-                libc::sigaltstack(&new_stack, &mut old_stack),
-                0,
-                "sigaltstack failed"
-            );
+            assert_eq!(libc::sigaltstack(&new_stack, &mut old_stack), 0, "sigaltstack failed");
             let mut action: libc::sigaction = std::mem::zeroed();
             action.sa_sigaction = on_signal as *const () as usize;
             action.sa_flags = libc::SA_SIGINFO | libc::SA_ONSTACK | libc::SA_NODEFER;
@@ -124,19 +103,11 @@ impl Handlers {
                 .iter()
                 .map(|&signal| {
                     let mut old: libc::sigaction = std::mem::zeroed();
-                    assert_eq!(
-                        libc::sigaction(signal, &action, &mut old),
-                        0,
-                        "sigaction failed"
-                    );
+                    assert_eq!(libc::sigaction(signal, &action, &mut old), 0, "sigaction failed");
                     old
                 })
                 .collect();
-            Handlers {
-                old_actions,
-                old_stack,
-                _stack: stack,
-            }
+            Handlers { old_actions, old_stack, _stack: stack }
         }
     }
 }

@@ -20,14 +20,8 @@ pub struct Frame {
 }
 
 /// The frame of the running case.
-pub static mut FRAME: Frame = Frame {
-    fx: FxImage([0; 512]),
-    gpr: [0; 16],
-    rip: 0,
-    rflags: 0,
-    host_rsp: 0,
-    host_mxcsr: 0x1F80,
-};
+pub static mut FRAME: Frame =
+    Frame { fx: FxImage([0; 512]), gpr: [0; 16], rip: 0, rflags: 0, host_rsp: 0, host_mxcsr: 0x1F80 };
 
 global_asm!(
     ".globl reenact_native_enter",

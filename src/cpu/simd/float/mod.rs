@@ -45,12 +45,11 @@ trait Operation {
     const BYTES: u32;
     const DESTINATION: Place = Place::Xmm;
     const SOURCE: Place = Place::Xmm;
-    /// From memory the instruction leaves the x87 state alone although its register form is an MMX one: CVTPI2PD (SDM
-    /// vol. 2), and CVTPI2PS as AMD's processors do it.
+    /// With a memory operand the instruction leaves the x87 state alone although its register form is an MMX one.
     const IS_MMX_ONLY_WITH_REGISTER: bool = false;
-    /// `soft` reports the exceptions of one step after another, each already without those that another one of its step
-    /// suppresses.
-    const IS_STEPWISE: bool = false;
+    /// It computes in steps and drops the exceptions that do not come to be by itself: those of a step before the one that
+    /// stops it stay.
+    const HAS_STAGES: bool = false;
     /// The portable way: the result in as many low bits as the destination has, and the exceptions.
     fn soft(a: u128, b: u128, imm: u8, env: &SseEnv) -> (u128, Flags);
     /// The host's way, for operations that have one: the result and MXCSR after it. Only with all exceptions masked.
@@ -95,10 +94,6 @@ fn run<O: Operation, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -
         cpu.before_mmx()?;
     }
     let b = source::<O, MEM>(cpu, op)?;
-    if is_mmx {
-        // Also when an unmasked exception keeps the result back (measured on AMD).
-        cpu.x87.enter_mmx();
-    }
     let a = match O::DESTINATION {
         Place::Xmm | Place::Status => cpu.x(op.dst),
         _ => 0,
@@ -115,32 +110,35 @@ fn run<O: Operation, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -
         }
         None => {
             let (value, flags) = O::soft(a, b, op.aux, &SseEnv::from_mxcsr(cpu.mxcsr));
-            settle::<O>(cpu, flags)?;
+            settle(cpu, if O::HAS_STAGES { flags } else { kept(flags, &SseEnv::from_mxcsr(cpu.mxcsr)) })?;
             value
         }
     };
+    if is_mmx {
+        cpu.x87.enter_mmx();
+    }
     deliver::<O>(cpu, op, value);
     Ok(())
 }
 
-/// Records exceptions in MXCSR and raises the unmasked ones.
+/// The exceptions that come to be.
 ///
 /// Packed operations look at all elements for the exceptions found before a result is computed; an unmasked one keeps
 /// all results, and so their exceptions, from coming to be (SDM vol. 1, 11.5.2).
 #[inline(always)]
-fn settle<O: Operation>(cpu: &mut Cpu, flags: Flags) -> Result<(), Stop> {
+fn kept(flags: Flags, env: &SseEnv) -> Flags {
+    if flags.suppress_result(env.masks) { flags & Flags::BEFORE_RESULT } else { flags.exceptions() }
+}
+
+/// Records exceptions in MXCSR and raises the unmasked ones.
+#[inline(always)]
+fn settle(cpu: &mut Cpu, flags: Flags) -> Result<(), Stop> {
     if flags == Flags::NONE {
         return Ok(());
     }
     let masks = SseEnv::from_mxcsr(cpu.mxcsr).masks;
-    let kept = if O::IS_STEPWISE { flags } else { reported(flags, masks) };
-    cpu.mxcsr |= u32::from(kept.0);
-    if kept.unmasked(masks) == Flags::NONE { Ok(()) } else { raise(cpu) }
-}
-
-/// What of the exceptions found in all elements is reported.
-fn reported(flags: Flags, masks: Flags) -> Flags {
-    if flags.suppress_result(masks) { flags & Flags::BEFORE_RESULT } else { flags.exceptions() }
+    cpu.mxcsr |= u32::from(flags.exceptions().0);
+    if flags.unmasked(masks) == Flags::NONE { Ok(()) } else { raise(cpu) }
 }
 
 #[cold]

@@ -3,6 +3,7 @@
 //! Everything is portable. Where operands are ordinary numbers and no exception is possible, comparisons and
 //! conversions take a short way through Rust's own types, whose results do not depend on rounding there.
 
+use super::kept;
 use crate::cpu::flags::bit;
 use crate::cpu::softfloat::{self as sf, Flags, Relation, Rounding, SseEnv};
 
@@ -211,51 +212,49 @@ pub fn widen32(a: u32, env: &SseEnv) -> (u64, Flags) {
     if is_ordinary32(x) { (f64::from(x).to_bits(), Flags::NONE) } else { sf::f32_to_f64(a, env) }
 }
 
-/// Exceptions of a dot product. Its multiplications are one step and each level of its sums another: exceptions of a
-/// step that was completed stay recorded when a later one is held back (measured on AMD).
-struct Steps<'a> {
-    flags: Flags,
-    env: &'a SseEnv,
-}
-
-impl Steps<'_> {
-    /// Records a step; false if an unmasked exception ends the instruction.
-    fn complete(&mut self, step: Flags) -> bool {
-        self.flags |= super::reported(step, self.env.masks);
-        step.unmasked(self.env.masks) == Flags::NONE
-    }
+/// Unmasked exceptions of one step of a dot product end it.
+fn stops(flags: Flags, env: &SseEnv) -> bool {
+    flags.unmasked(env.masks) != Flags::NONE
 }
 
 /// DPPS: products of the lanes chosen by `imm` bits 4 to 7, summed in pairs, into the lanes chosen by bits 0 to 3.
 pub fn dpps(a: u128, b: u128, imm: u8, env: &SseEnv) -> (u128, Flags) {
-    let mut steps = Steps { flags: Flags::NONE, env };
-    let is_chosen = |i: usize| imm >> (4 + i) & 1 != 0;
-    let multiply = |i| if is_chosen(i) { sf::mul32(lane32(a, i), lane32(b, i), env) } else { (0, Flags::NONE) };
-    let (products, flags) = lanes32::<4>(multiply);
-    if !steps.complete(flags) {
-        return (0, steps.flags);
+    let mut products = [0; 4];
+    let mut flags = Flags::NONE;
+    for (i, product) in products.iter_mut().enumerate().filter(|(i, _)| imm >> (4 + i) & 1 != 0) {
+        let more;
+        (*product, more) = sf::mul32(lane32(a, i), lane32(b, i), env);
+        flags |= more;
     }
-    let (pairs, flags) = lanes32::<2>(|i| sf::add32(lane32(products, 2 * i), lane32(products, 2 * i + 1), env));
-    if !steps.complete(flags) {
-        return (0, steps.flags);
+    flags = kept(flags, env);
+    if stops(flags, env) {
+        return (0, flags);
     }
-    let (sum, flags) = sf::add32(lane32(pairs, 0), lane32(pairs, 1), env);
-    steps.complete(flags);
+    let (first, f1) = sf::add32(products[0], products[1], env);
+    let (second, f2) = sf::add32(products[2], products[3], env);
+    flags |= kept(f1 | f2, env);
+    if stops(flags, env) {
+        return (0, flags);
+    }
+    let (sum, more) = sf::add32(first, second, env);
     let (value, _) = lanes32::<4>(|i| (if imm >> i & 1 != 0 { sum } else { 0 }, Flags::NONE));
-    (value, steps.flags)
+    (value, flags | kept(more, env))
 }
 
 /// DPPD: as DPPS, with two lanes.
 pub fn dppd(a: u128, b: u128, imm: u8, env: &SseEnv) -> (u128, Flags) {
-    let mut steps = Steps { flags: Flags::NONE, env };
-    let is_chosen = |i: usize| imm >> (4 + i) & 1 != 0;
-    let multiply = |i| if is_chosen(i) { sf::mul64(lane64(a, i), lane64(b, i), env) } else { (0, Flags::NONE) };
-    let (products, flags) = lanes64(multiply);
-    if !steps.complete(flags) {
-        return (0, steps.flags);
+    let mut products = [0; 2];
+    let mut flags = Flags::NONE;
+    for (i, product) in products.iter_mut().enumerate().filter(|(i, _)| imm >> (4 + i) & 1 != 0) {
+        let more;
+        (*product, more) = sf::mul64(lane64(a, i), lane64(b, i), env);
+        flags |= more;
     }
-    let (sum, flags) = sf::add64(lane64(products, 0), lane64(products, 1), env);
-    steps.complete(flags);
+    flags = kept(flags, env);
+    if stops(flags, env) {
+        return (0, flags);
+    }
+    let (sum, more) = sf::add64(products[0], products[1], env);
     let (value, _) = lanes64(|i| (if imm >> i & 1 != 0 { sum } else { 0 }, Flags::NONE));
-    (value, steps.flags)
+    (value, flags | kept(more, env))
 }

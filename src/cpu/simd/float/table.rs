@@ -45,13 +45,14 @@ macro_rules! body {
     };
 }
 
-/// Instructions between XMM registers and memory: `Name: bytes, ["host instruction" [quick way],] meaning`.
+/// Instructions between XMM registers and memory: `Name: bytes, ["host instruction" [quick way],] [CONSTANT that is true,] meaning`.
 macro_rules! vectors {
-    ($($name:ident: $bytes:literal, $($host:literal $($quick:ident($by:expr))?,)? |$a:pat_param, $b:pat_param, $imm:pat_param, $env:pat_param| $soft:expr;)*) => {
+    ($($name:ident: $bytes:literal, $($host:literal $($quick:ident($by:expr))?,)? $($mark:ident,)? |$a:pat_param, $b:pat_param, $imm:pat_param, $env:pat_param| $soft:expr;)*) => {
         $(
             struct $name;
             impl Operation for $name {
                 const BYTES: u32 = $bytes;
+                $(const $mark: bool = true;)?
                 body!(|$a, $b, $imm, $env| $soft $(, $host $(, $quick $by)?)?);
             }
         )*
@@ -66,7 +67,7 @@ macro_rules! vectors {
     };
 }
 
-/// Instructions with other operands or rules: `Name: destination <- source bytes [rule], meaning`.
+/// Instructions with other operands: `Name: destination <- source bytes, meaning`.
 macro_rules! others {
     ($($name:ident: $destination:ident <- $source:ident $bytes:literal $($only:ident)?, $soft:expr;)*) => {
         $(
@@ -129,6 +130,8 @@ vectors! {
     Haddpd: 16, "haddpd", |a, b, _, env| lanes64(|i| { let x = if i == 0 { a } else { b }; sf::add64(lane64(x, 0), lane64(x, 1), env) });
     Hsubps: 16, "hsubps", |a, b, _, env| lanes32::<4>(|i| { let x = if i < 2 { a } else { b }; sf::sub32(lane32(x, 2 * (i % 2)), lane32(x, 2 * (i % 2) + 1), env) });
     Hsubpd: 16, "hsubpd", |a, b, _, env| lanes64(|i| { let x = if i == 0 { a } else { b }; sf::sub64(lane64(x, 0), lane64(x, 1), env) });
+    Dpps: 16, HAS_STAGES, |a, b, imm, env| soft::dpps(a, b, imm, env);
+    Dppd: 16, HAS_STAGES, |a, b, imm, env| soft::dppd(a, b, imm, env);
     Rcpps: 16, |_, b, _, _| lanes32::<4>(|i| (reciprocal32(lane32(b, i)), Flags::NONE));
     Rcpss: 4, |a, b, _, _| low32(a, (reciprocal32(b as u32), Flags::NONE));
     Rsqrtps: 16, |_, b, _, _| lanes32::<4>(|i| (reciprocal_root32(lane32(b, i)), Flags::NONE));
@@ -146,13 +149,11 @@ vectors! {
 }
 
 others! {
-    Dpps: Xmm <- Xmm 16 IS_STEPWISE, soft::dpps;
-    Dppd: Xmm <- Xmm 16 IS_STEPWISE, soft::dppd;
     Comiss: Status <- Xmm 4, |a, b, _, env| status(soft::compare32(a as u32, b as u32, true, env));
     Comisd: Status <- Xmm 8, |a, b, _, env| status(soft::compare64(a as u64, b as u64, true, env));
     Ucomiss: Status <- Xmm 4, |a, b, _, env| status(soft::compare32(a as u32, b as u32, false, env));
     Ucomisd: Status <- Xmm 8, |a, b, _, env| status(soft::compare64(a as u64, b as u64, false, env));
-    Cvtpi2ps: Xmm <- Mmx 8 IS_MMX_ONLY_WITH_REGISTER, |a, b, _, env| low64(a, pair(lanes32::<2>(|i| sf::i32_to_f32(lane32(b, i) as i32, env))));
+    Cvtpi2ps: Xmm <- Mmx 8, |a, b, _, env| low64(a, pair(lanes32::<2>(|i| sf::i32_to_f32(lane32(b, i) as i32, env))));
     Cvtpi2pd: Xmm <- Mmx 8 IS_MMX_ONLY_WITH_REGISTER, |_, b, _, env| lanes64(|i| sf::i32_to_f64(lane32(b, i) as i32, env));
     Cvtps2pi: Mmx <- Xmm 8, |_, b, _, env| lanes32::<2>(|i| bits32(sf::f32_to_i32(lane32(b, i), env)));
     Cvtpd2pi: Mmx <- Xmm 16, |_, b, _, env| lanes32::<2>(|i| bits32(sf::f64_to_i32(lane64(b, i), env)));
@@ -183,8 +184,6 @@ pub fn select(insn: &Instruction) -> Option<Slow> {
         };
     }
     Some(match insn.mnemonic() {
-        M::Dpps => form::<Dpps>(is_memory),
-        M::Dppd => form::<Dppd>(is_memory),
         M::Comiss => form::<Comiss>(is_memory),
         M::Comisd => form::<Comisd>(is_memory),
         M::Ucomiss => form::<Ucomiss>(is_memory),

@@ -27,28 +27,16 @@ fn tininess_is_detected_after_rounding() {
 
 #[test]
 fn flush_to_zero_keeps_the_sign_and_tells_underflow() {
-    let env = SseEnv {
-        ftz: true,
-        ..default_env()
-    };
+    let env = SseEnv { ftz: true, ..default_env() };
     let (product, flags) = mul64(0x8010_0000_0000_0000, 0x3fe0_0000_0000_0000, &env);
-    assert_eq!(
-        (product, flags),
-        (1 << 63, Flags::UNDERFLOW | Flags::PRECISION)
-    );
+    assert_eq!((product, flags), (1 << 63, Flags::UNDERFLOW | Flags::PRECISION));
 }
 
 #[test]
 fn denormals_are_zeros_divides_by_zero() {
-    let env = SseEnv {
-        daz: true,
-        ..default_env()
-    };
+    let env = SseEnv { daz: true, ..default_env() };
     let (quotient, flags) = div64(1f64.to_bits(), 1, &env);
-    assert_eq!(
-        (quotient, flags),
-        (f64::INFINITY.to_bits(), Flags::DIVIDE_BY_ZERO)
-    );
+    assert_eq!((quotient, flags), (f64::INFINITY.to_bits(), Flags::DIVIDE_BY_ZERO));
 }
 
 #[test]
@@ -66,29 +54,20 @@ fn precision_control_rounds_the_significand_but_not_the_exponent() {
     let flags = Flags::PRECISION | Flags::ROUNDED_UP;
     assert_eq!(third, (F80::new(0x3ffd, 0xaaaa_ab00_0000_0000), flags));
     let tiny = F80::new(1, 1 << 63);
-    assert_eq!(
-        tiny.add(tiny, &f80_env(0x07f)),
-        (F80::new(2, 1 << 63), Flags::NONE)
-    );
+    assert_eq!(tiny.add(tiny, &f80_env(0x07f)), (F80::new(2, 1 << 63), Flags::NONE));
 }
 
 #[test]
 fn unmasked_overflow_wraps_the_exponent() {
     let huge = F80::new(0x7ffe, 1 << 63);
     let (product, flags) = huge.mul(huge, &f80_env(0x377));
-    assert_eq!(
-        (product, flags),
-        (F80::new(0x7ffe + 0x3fff - 24576, 1 << 63), Flags::OVERFLOW)
-    );
+    assert_eq!((product, flags), (F80::new(0x7ffe + 0x3fff - 24576, 1 << 63), Flags::OVERFLOW));
 }
 
 #[test]
 fn unnormals_are_invalid_operands() {
     let unnormal = F80::new(0x4000, 1);
-    assert_eq!(
-        unnormal.add(F80::ONE, &f80_env(0x37f)),
-        (F80::INDEFINITE, Flags::INVALID)
-    );
+    assert_eq!(unnormal.add(F80::ONE, &f80_env(0x37f)), (F80::INDEFINITE, Flags::INVALID));
 }
 
 #[test]
@@ -96,26 +75,11 @@ fn transcendental_values_are_correctly_rounded() {
     use transcendental::*;
     let env = f80_env(0x37f);
     let value = |(value, _): (F80, Flags)| value;
-    assert_eq!(
-        value(arctangent_of_quotient(F80::ONE, F80::ONE, &env)),
-        F80::new(0x3ffe, 0xc90f_daa2_2168_c235)
-    );
-    assert_eq!(
-        value(y_log2_x(F80::ONE, F80::from_i64(10), &env)),
-        F80::new(0x4000, 0xd49a_784b_cd1b_8afe)
-    );
-    assert_eq!(
-        value(sine(F80::ONE, &env).expect("in range")),
-        F80::new(0x3ffe, 0xd76a_a478_4867_7021)
-    );
-    assert_eq!(
-        value(cosine(F80::ONE, &env).expect("in range")),
-        F80::new(0x3ffe, 0x8a51_407d_a834_5c92)
-    );
+    assert_eq!(value(arctangent_of_quotient(F80::ONE, F80::ONE, &env)), F80::new(0x3ffe, 0xc90f_daa2_2168_c235));
+    assert_eq!(value(y_log2_x(F80::ONE, F80::from_i64(10), &env)), F80::new(0x4000, 0xd49a_784b_cd1b_8afe));
+    assert_eq!(value(sine(F80::ONE, &env).expect("in range")), F80::new(0x3ffe, 0xd76a_a478_4867_7021));
+    assert_eq!(value(cosine(F80::ONE, &env).expect("in range")), F80::new(0x3ffe, 0x8a51_407d_a834_5c92));
     assert_eq!(sine(F80::new(0x403e, 1 << 63), &env), None);
     let half = F80::new(0x3ffe, 1 << 63);
-    assert_eq!(
-        value(exponential_minus_one(half, &env)),
-        F80::new(0x3ffd, 0xd413_cccf_e779_9211)
-    );
+    assert_eq!(value(exponential_minus_one(half, &env)), F80::new(0x3ffd, 0xd413_cccf_e779_9211));
 }

@@ -26,12 +26,7 @@ fn comparison_flags((relation, flags): (Relation, Flags)) -> (u64, Flags) {
 
 macro_rules! operation {
     ($host:ident, $is_32:literal, $ours:expr) => {
-        Operation {
-            name: stringify!($host),
-            is_32: $is_32,
-            host: native::$host,
-            ours: $ours,
-        }
+        Operation { name: stringify!($host), is_32: $is_32, host: native::$host, ours: $ours }
     };
 }
 
@@ -57,79 +52,39 @@ fn operations() -> Vec<Operation> {
         operation!(maxsd, false, max64),
         operation!(sqrtsd, false, |a, _, env| sqrt64(a, env)),
         operation!(roundsd, false, |a, _, env| round64(a, env)),
-        operation!(comisd, false, |a, b, env| comparison_flags(compare64(
-            a, b, true, env
-        ))),
-        operation!(ucomisd, false, |a, b, env| comparison_flags(compare64(
-            a, b, false, env
-        ))),
+        operation!(comisd, false, |a, b, env| comparison_flags(compare64(a, b, true, env))),
+        operation!(ucomisd, false, |a, b, env| comparison_flags(compare64(a, b, false, env))),
         operation!(cvtsd2ss, false, |a, _, env| narrow(f64_to_f32(a, env))),
         operation!(cvtsi2sd32, false, |_, b, env| i32_to_f64(b as i32, env)),
         operation!(cvtsi2sd64, false, |_, b, env| i64_to_f64(b as i64, env)),
         operation!(cvtsd2si32, false, |a, _, env| signed32(f64_to_i32(a, env))),
         operation!(cvtsd2si64, false, |a, _, env| signed64(f64_to_i64(a, env))),
-        operation!(cvttsd2si32, false, |a, _, env| signed32(
-            f64_to_i32_truncate(a, env)
-        )),
-        operation!(cvttsd2si64, false, |a, _, env| signed64(
-            f64_to_i64_truncate(a, env)
-        )),
-        operation!(addss, true, |a, b, env| narrow(add32(
-            a as u32, b as u32, env
-        ))),
-        operation!(subss, true, |a, b, env| narrow(sub32(
-            a as u32, b as u32, env
-        ))),
-        operation!(mulss, true, |a, b, env| narrow(mul32(
-            a as u32, b as u32, env
-        ))),
-        operation!(divss, true, |a, b, env| narrow(div32(
-            a as u32, b as u32, env
-        ))),
-        operation!(minss, true, |a, b, env| narrow(min32(
-            a as u32, b as u32, env
-        ))),
-        operation!(maxss, true, |a, b, env| narrow(max32(
-            a as u32, b as u32, env
-        ))),
+        operation!(cvttsd2si32, false, |a, _, env| signed32(f64_to_i32_truncate(a, env))),
+        operation!(cvttsd2si64, false, |a, _, env| signed64(f64_to_i64_truncate(a, env))),
+        operation!(addss, true, |a, b, env| narrow(add32(a as u32, b as u32, env))),
+        operation!(subss, true, |a, b, env| narrow(sub32(a as u32, b as u32, env))),
+        operation!(mulss, true, |a, b, env| narrow(mul32(a as u32, b as u32, env))),
+        operation!(divss, true, |a, b, env| narrow(div32(a as u32, b as u32, env))),
+        operation!(minss, true, |a, b, env| narrow(min32(a as u32, b as u32, env))),
+        operation!(maxss, true, |a, b, env| narrow(max32(a as u32, b as u32, env))),
         operation!(sqrtss, true, |a, _, env| narrow(sqrt32(a as u32, env))),
         operation!(roundss, true, |a, _, env| narrow(round32(a as u32, env))),
-        operation!(comiss, true, |a, b, env| comparison_flags(compare32(
-            a as u32, b as u32, true, env
-        ))),
-        operation!(ucomiss, true, |a, b, env| comparison_flags(compare32(
-            a as u32, b as u32, false, env
-        ))),
+        operation!(comiss, true, |a, b, env| comparison_flags(compare32(a as u32, b as u32, true, env))),
+        operation!(ucomiss, true, |a, b, env| comparison_flags(compare32(a as u32, b as u32, false, env))),
         operation!(cvtss2sd, true, |a, _, env| f32_to_f64(a as u32, env)),
-        operation!(cvtsi2ss32, true, |_, b, env| narrow(i32_to_f32(
-            b as i32, env
-        ))),
-        operation!(cvtsi2ss64, true, |_, b, env| narrow(i64_to_f32(
-            b as i64, env
-        ))),
-        operation!(cvtss2si32, true, |a, _, env| signed32(f32_to_i32(
-            a as u32, env
-        ))),
-        operation!(cvtss2si64, true, |a, _, env| signed64(f32_to_i64(
-            a as u32, env
-        ))),
-        operation!(cvttss2si32, true, |a, _, env| signed32(
-            f32_to_i32_truncate(a as u32, env)
-        )),
-        operation!(cvttss2si64, true, |a, _, env| signed64(
-            f32_to_i64_truncate(a as u32, env)
-        )),
+        operation!(cvtsi2ss32, true, |_, b, env| narrow(i32_to_f32(b as i32, env))),
+        operation!(cvtsi2ss64, true, |_, b, env| narrow(i64_to_f32(b as i64, env))),
+        operation!(cvtss2si32, true, |a, _, env| signed32(f32_to_i32(a as u32, env))),
+        operation!(cvtss2si64, true, |a, _, env| signed64(f32_to_i64(a as u32, env))),
+        operation!(cvttss2si32, true, |a, _, env| signed32(f32_to_i32_truncate(a as u32, env))),
+        operation!(cvttss2si64, true, |a, _, env| signed64(f32_to_i64_truncate(a as u32, env))),
     ]
 }
 
 /// Two operands, every third time near each other.
 fn operands(random: &mut Random, is_32: bool) -> (u64, u64) {
     let mut one = |is_32| {
-        if is_32 {
-            u64::from(random.f32_bits())
-        } else {
-            random.f64_bits()
-        }
+        if is_32 { u64::from(random.f32_bits()) } else { random.f64_bits() }
     };
     let (a, b) = (one(is_32), one(is_32));
     match random.below(9) {
@@ -160,12 +115,8 @@ fn check(cases: u32, seed: u64, masks: Option<u32>) {
             let (mut value, flags) = (operation.ours)(a, b, &env);
             let trapped = flags.unmasked(env.masks) != Flags::NONE;
             let is_comparison = operation.name.contains("comi");
-            let theirs = host
-                .value
-                .map(|value| if is_comparison { value & 0x45 } else { value });
-            if operation.is_32
-                && !matches!(operation.name, "cvtss2sd" | "cvtss2si64" | "cvttss2si64")
-            {
+            let theirs = host.value.map(|value| if is_comparison { value & 0x45 } else { value });
+            if operation.is_32 && !matches!(operation.name, "cvtss2sd" | "cvtss2si64" | "cvttss2si64") {
                 value &= 0xffff_ffff;
             }
             if flags.0 != host.flags || theirs != (!trapped).then_some(value) {
@@ -183,11 +134,7 @@ fn check(cases: u32, seed: u64, masks: Option<u32>) {
             report.push(format!("{}: {wrong} of {cases}", operation.name));
         }
     }
-    assert!(
-        report.is_empty(),
-        "differences from the host:\n{}",
-        report.join("\n")
-    );
+    assert!(report.is_empty(), "differences from the host:\n{}", report.join("\n"));
 }
 
 #[test]

@@ -46,10 +46,7 @@ pub fn run(instruction: Instruction, a: u64, b: u64, mxcsr: u32) -> Native {
     let mut register = mxcsr;
     let value = instruction(a, b, &mut register);
     let trapped = TRAPPED.with(Cell::get);
-    Native {
-        value: trapped.is_none().then_some(value),
-        flags: trapped.unwrap_or(register) as u16 & 0x3f,
-    }
+    Native { value: trapped.is_none().then_some(value), flags: trapped.unwrap_or(register) as u16 & 0x3f }
 }
 
 /// A function that runs one instruction on xmm0 = a, xmm1 = b, rcx = b and returns what `$result` leaves in rax.

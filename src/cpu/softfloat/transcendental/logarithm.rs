@@ -19,10 +19,7 @@ pub fn exponential_minus_one(x: F80, env: &Env) -> (F80, Flags) {
         Class::Zero | Class::Infinity => (x, flags),
         _ if x.exp > 0 || x.exp == 0 && x.sig != 1 << 63 => (x, flags | Flags::PRECISION),
         // 2^1 - 1 = 1 and 2^-1 - 1 = -1/2 are the only exact ones.
-        _ if x.exp == 0 => (
-            Unpacked::finite(x.sign, -i32::from(x.sign), 1 << 63),
-            flags | Flags::PRECISION,
-        ),
+        _ if x.exp == 0 => (Unpacked::finite(x.sign, -i32::from(x.sign), 1 << 63), flags | Flags::PRECISION),
         _ => {
             let y = Real::from_unpacked(&x).mul(LN_2);
             let ratio = Real::from_fixed(exponential_ratio(y.fraction(), y.sign));
@@ -35,21 +32,20 @@ pub fn exponential_minus_one(x: F80, env: &Env) -> (F80, Flags) {
 /// y * log2(x) (FYL2X: `y` is ST(1), `x` is ST(0)).
 pub fn y_log2_x(y: F80, x: F80, env: &Env) -> (F80, Flags) {
     let (y, x) = (y.unpack(), x.unpack());
-    let (value, flags) =
-        if x.sign && matches!(x.class, Class::Finite | Class::Infinity) && !is_nan(&y) {
-            invalid()
-        } else if x.is(Class::Zero) && y.is(Class::Finite) {
-            (Unpacked::infinity(!y.sign), Flags::DIVIDE_BY_ZERO)
-        } else {
-            prepare_two(&y, &x, env).unwrap_or_else(|()| {
-                let logarithm = match x.class {
-                    Class::Zero => Logarithm::Infinite(true),
-                    Class::Infinity => Logarithm::Infinite(false),
-                    _ => log2(&x),
-                };
-                multiply(&y, logarithm, denormal_flag(&y, &x), env)
-            })
-        };
+    let (value, flags) = if x.sign && matches!(x.class, Class::Finite | Class::Infinity) && !is_nan(&y) {
+        invalid()
+    } else if x.is(Class::Zero) && y.is(Class::Finite) {
+        (Unpacked::infinity(!y.sign), Flags::DIVIDE_BY_ZERO)
+    } else {
+        prepare_two(&y, &x, env).unwrap_or_else(|()| {
+            let logarithm = match x.class {
+                Class::Zero => Logarithm::Infinite(true),
+                Class::Infinity => Logarithm::Infinite(false),
+                _ => log2(&x),
+            };
+            multiply(&y, logarithm, denormal_flag(&y, &x), env)
+        })
+    };
     (F80::from_unpacked(value), flags)
 }
 
@@ -91,11 +87,7 @@ enum Logarithm {
 /// Of a positive finite number.
 fn log2(x: &Unpacked) -> Logarithm {
     if x.sig == 1 << 63 {
-        return if x.exp == 0 {
-            Logarithm::Zero(false)
-        } else {
-            Logarithm::Exact(x.exp)
-        };
+        return if x.exp == 0 { Logarithm::Zero(false) } else { Logarithm::Exact(x.exp) };
     }
     Logarithm::Inexact(log2_of_real(Real::from_unpacked(x)))
 }
@@ -104,11 +96,7 @@ fn log2_of_real(x: Real) -> Real {
     const SQRT_2: u128 = 0xb504_f333_f9de_6484_597d_89b3_754a_be9f;
     let halved = x.sig > SQRT_2;
     let exponent = x.exp + i32::from(halved);
-    let mantissa = Real {
-        sign: false,
-        exp: -i32::from(halved),
-        sig: x.sig,
-    };
+    let mantissa = Real { sign: false, exp: -i32::from(halved), sig: x.sig };
     let s = mantissa.sub(Real::one()).div(mantissa.add(Real::one()));
     Real::from_i32(exponent).add(log2_of_ratio(s))
 }
@@ -118,17 +106,11 @@ fn log2_plus_one(x: &Unpacked) -> Logarithm {
     let x = Real::from_unpacked(x);
     // Up to a quarter the ratio keeps the relative accuracy; beyond, the sum does.
     if x.exp < -2 {
-        return Logarithm::Inexact(log2_of_ratio(
-            x.div(Real::one().times_power_of_two(1).add(x)),
-        ));
+        return Logarithm::Inexact(log2_of_ratio(x.div(Real::one().times_power_of_two(1).add(x))));
     }
     let sum = x.add(Real::one());
     let exact = sum.sig == ONE && x.exp < 64;
-    if exact {
-        Logarithm::Exact(sum.exp)
-    } else {
-        Logarithm::Inexact(log2_of_real(sum))
-    }
+    if exact { Logarithm::Exact(sum.exp) } else { Logarithm::Inexact(log2_of_real(sum)) }
 }
 
 /// [`multiply`] for a logarithm that cannot be that of zero.
@@ -155,9 +137,7 @@ fn multiply(y: &Unpacked, logarithm: Logarithm, flags: Flags, env: &Env) -> Outc
         _ => match logarithm {
             Logarithm::Zero(_) => (Unpacked::zero(sign), flags),
             Logarithm::Infinite(_) => (Unpacked::infinity(sign), flags),
-            Logarithm::Exact(value) => {
-                finish_exact(exact_product(y, value), flags | Flags::PRECISION, env)
-            }
+            Logarithm::Exact(value) => finish_exact(exact_product(y, value), flags | Flags::PRECISION, env),
             Logarithm::Inexact(value) => finish(Real::from_unpacked(y).mul(value), flags, env),
         },
     }

@@ -13,9 +13,7 @@ mod trigonometry;
 pub use logarithm::{exponential_minus_one, y_log2_x, y_log2_x_plus_one};
 pub use trigonometry::{arctangent_of_quotient, cosine_of as cosine, sine, tangent};
 
-use super::arithmetic::{
-    NanRule, Outcome, denormal_flag, propagate_nan, propagate_one_nan, rounded,
-};
+use super::arithmetic::{NanRule, Outcome, denormal_flag, propagate_nan, propagate_one_nan, rounded};
 use super::env::{Env, Flags};
 use super::round::Target;
 use super::unpacked::Unpacked;
@@ -27,11 +25,7 @@ fn prepare(x: &Unpacked, env: &Env) -> Result<Outcome, Flags> {
         return Ok(outcome);
     }
     let flags = Flags::DENORMAL.when(x.denormal);
-    if flags.suppress_result(env.masks) {
-        Ok((*x, flags))
-    } else {
-        Err(flags)
-    }
+    if flags.suppress_result(env.masks) { Ok((*x, flags)) } else { Err(flags) }
 }
 
 fn prepare_two(a: &Unpacked, b: &Unpacked, env: &Env) -> Result<Outcome, ()> {
@@ -39,23 +33,12 @@ fn prepare_two(a: &Unpacked, b: &Unpacked, env: &Env) -> Result<Outcome, ()> {
         return Ok(outcome);
     }
     let flags = denormal_flag(a, b);
-    if flags.suppress_result(env.masks) {
-        Ok((*a, flags))
-    } else {
-        Err(())
-    }
+    if flags.suppress_result(env.masks) { Ok((*a, flags)) } else { Err(()) }
 }
 
 /// Rounds a value that is known to be irrational.
 fn finish(value: Real, flags: Flags, env: &Env) -> Outcome {
-    finish_exact(
-        Real {
-            sig: value.sig | 1,
-            ..value
-        },
-        flags,
-        env,
-    )
+    finish_exact(Real { sig: value.sig | 1, ..value }, flags, env)
 }
 
 fn finish_exact(value: Real, flags: Flags, env: &Env) -> Outcome {

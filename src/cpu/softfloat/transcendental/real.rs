@@ -10,21 +10,9 @@ pub(super) const ONE: u128 = 1 << 127;
 /// A number in the format of a result before rounding: (-1)^sign * sig/2^127 * 2^exp. Normalised, or zero.
 pub(super) type Real = Wide;
 
-pub(super) const PI: Real = Real {
-    sign: false,
-    exp: 1,
-    sig: 0xc90f_daa2_2168_c234_c4c6_628b_80dc_1cd1,
-};
-pub(super) const LN_2: Real = Real {
-    sign: false,
-    exp: -1,
-    sig: 0xb172_17f7_d1cf_79ab_c9e3_b398_03f2_f6af,
-};
-pub(super) const LOG2_E: Real = Real {
-    sign: false,
-    exp: 0,
-    sig: 0xb8aa_3b29_5c17_f0bb_be87_fed0_691d_3e88,
-};
+pub(super) const PI: Real = Real { sign: false, exp: 1, sig: 0xc90f_daa2_2168_c234_c4c6_628b_80dc_1cd1 };
+pub(super) const LN_2: Real = Real { sign: false, exp: -1, sig: 0xb172_17f7_d1cf_79ab_c9e3_b398_03f2_f6af };
+pub(super) const LOG2_E: Real = Real { sign: false, exp: 0, sig: 0xb8aa_3b29_5c17_f0bb_be87_fed0_691d_3e88 };
 
 /// The upper half of a 256-bit product.
 pub(super) const fn multiply_high(a: u128, b: u128) -> u128 {
@@ -38,19 +26,11 @@ pub(super) const fn multiply_high(a: u128, b: u128) -> u128 {
 impl Real {
     pub(super) const fn from_u128(sign: bool, exp: i32, sig: u128) -> Self {
         let shift = if sig == 0 { 0 } else { sig.leading_zeros() };
-        Self {
-            sign,
-            exp: exp - shift as i32,
-            sig: sig << shift,
-        }
+        Self { sign, exp: exp - shift as i32, sig: sig << shift }
     }
 
     pub(super) const fn one() -> Self {
-        Self {
-            sign: false,
-            exp: 0,
-            sig: ONE,
-        }
+        Self { sign: false, exp: 0, sig: ONE }
     }
 
     /// A fixed-point number of the series.
@@ -71,24 +51,15 @@ impl Real {
     }
 
     pub(super) const fn negated(self) -> Self {
-        Self {
-            sign: !self.sign,
-            ..self
-        }
+        Self { sign: !self.sign, ..self }
     }
 
     pub(super) const fn abs(self) -> Self {
-        Self {
-            sign: false,
-            ..self
-        }
+        Self { sign: false, ..self }
     }
 
     pub(super) const fn times_power_of_two(self, power: i32) -> Self {
-        Self {
-            exp: self.exp + power,
-            ..self
-        }
+        Self { exp: self.exp + power, ..self }
     }
 
     pub(super) const fn mul(self, other: Self) -> Self {
@@ -124,11 +95,7 @@ impl Real {
         if other.sig == 0 {
             return self;
         }
-        let (large, small) = if (self.exp, self.sig) >= (other.exp, other.sig) {
-            (self, other)
-        } else {
-            (other, self)
-        };
+        let (large, small) = if (self.exp, self.sig) >= (other.exp, other.sig) { (self, other) } else { (other, self) };
         let shift = large.exp.abs_diff(small.exp);
         let aligned = if shift > 127 { 0 } else { small.sig >> shift };
         if large.sign != small.sign {
@@ -136,11 +103,7 @@ impl Real {
         }
         let (sum, carry) = large.sig.overflowing_add(aligned);
         let sig = if carry { sum >> 1 | ONE } else { sum };
-        Self {
-            sign: large.sign,
-            exp: large.exp + i32::from(carry),
-            sig,
-        }
+        Self { sign: large.sign, exp: large.exp + i32::from(carry), sig }
     }
 
     pub(super) fn sub(self, other: Self) -> Self {

@@ -8,18 +8,14 @@ use super::real::{ONE, Real, multiply_high};
 /// rounds to the right side.
 pub(super) fn sine_ratio(z: u128) -> u128 {
     let factor = |n: u128| 2 * n * (2 * n + 1);
-    let rest = (2..=18)
-        .rev()
-        .fold(ONE, |t, n| ONE - multiply_high(z, t) / factor(n));
+    let rest = (2..=18).rev().fold(ONE, |t, n| ONE - multiply_high(z, t) / factor(n));
     ONE - (multiply_high(z, rest) / factor(1)).max(1)
 }
 
 /// cos(r) for z = r^2, |r| at most pi/4; below one by at least a unit.
 pub(super) fn cosine(z: u128) -> u128 {
     let factor = |n: u128| (2 * n - 1) * 2 * n;
-    let rest = (2..=18)
-        .rev()
-        .fold(ONE, |t, n| ONE - multiply_high(z, t) / factor(n));
+    let rest = (2..=18).rev().fold(ONE, |t, n| ONE - multiply_high(z, t) / factor(n));
     ONE - (multiply_high(z, rest) / factor(1)).max(1)
 }
 
@@ -33,16 +29,12 @@ pub(super) fn exponential_ratio(y: u128, negative: bool) -> u128 {
 
 /// artanh(s)/s for z = s^2 at most 0.03.
 fn hyperbolic_ratio(z: u128) -> u128 {
-    (0..=26)
-        .rev()
-        .fold(0, |t, n| ONE / (2 * n + 1) + multiply_high(z, t))
+    (0..=26).rev().fold(0, |t, n| ONE / (2 * n + 1) + multiply_high(z, t))
 }
 
 /// arctan(s)/s for z = s^2 at most 2^-10; below one by at least a unit.
 fn arctangent_ratio(z: u128) -> u128 {
-    let rest = (1..=14)
-        .rev()
-        .fold(0, |t, n| ONE / (2 * n + 1) - multiply_high(z, t));
+    let rest = (1..=14).rev().fold(0, |t, n| ONE / (2 * n + 1) - multiply_high(z, t));
     ONE - multiply_high(z, rest).max(1)
 }
 

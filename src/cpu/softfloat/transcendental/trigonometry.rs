@@ -23,10 +23,7 @@ struct Reduced {
 /// `x` is finite, nonzero and below 2^63 in magnitude.
 fn reduce(x: &Unpacked) -> Reduced {
     if x.exp < -2 {
-        return Reduced {
-            quadrant: 0,
-            rest: Real::from_unpacked(x),
-        };
+        return Reduced { quadrant: 0, rest: Real::from_unpacked(x) };
     }
     // In units of 2^-65 both the argument and pi/2 are integers.
     let argument = u128::from(x.sig) << (x.exp + 2);
@@ -38,10 +35,7 @@ fn reduce(x: &Unpacked) -> Reduced {
     }
     let quadrant = (turns & 3) as u8;
     let quadrant = if x.sign { (4 - quadrant) & 3 } else { quadrant };
-    Reduced {
-        quadrant,
-        rest: Real::from_u128(x.sign != above, 62, rest),
-    }
+    Reduced { quadrant, rest: Real::from_u128(x.sign != above, 62, rest) }
 }
 
 impl Reduced {
@@ -58,38 +52,19 @@ impl Reduced {
     }
 
     fn sine(&self) -> Real {
-        let value = if self.quadrant & 1 == 0 {
-            self.sine_of_rest()
-        } else {
-            self.cosine_of_rest()
-        };
-        if self.quadrant & 2 == 0 {
-            value
-        } else {
-            value.negated()
-        }
+        let value = if self.quadrant & 1 == 0 { self.sine_of_rest() } else { self.cosine_of_rest() };
+        if self.quadrant & 2 == 0 { value } else { value.negated() }
     }
 
     fn cosine(&self) -> Real {
-        Self {
-            quadrant: (self.quadrant + 1) & 3,
-            rest: self.rest,
-        }
-        .sine()
+        Self { quadrant: (self.quadrant + 1) & 3, rest: self.rest }.sine()
     }
 
     fn tangent(&self) -> Real {
         // One division of nearly equal ratios, so that a tiny argument comes out not below itself.
         let square = self.square();
-        let (sine, cosine) = (
-            Real::from_fixed(sine_ratio(square)),
-            Real::from_fixed(cosine(square)),
-        );
-        if self.quadrant & 1 == 0 {
-            self.rest.mul(sine.div(cosine))
-        } else {
-            cosine.div(self.rest.mul(sine)).negated()
-        }
+        let (sine, cosine) = (Real::from_fixed(sine_ratio(square)), Real::from_fixed(cosine(square)));
+        if self.quadrant & 1 == 0 { self.rest.mul(sine.div(cosine)) } else { cosine.div(self.rest.mul(sine)).negated() }
     }
 }
 
@@ -140,16 +115,7 @@ pub fn arctangent_of_quotient(y: F80, x: F80, env: &Env) -> (F80, Flags) {
 
 fn angle(y: &Unpacked, x: &Unpacked, env: &Env) -> Outcome {
     let flags = denormal_flag(y, x);
-    let with_sign_of_y = |value: Real| {
-        finish(
-            Real {
-                sign: y.sign,
-                ..value
-            },
-            flags,
-            env,
-        )
-    };
+    let with_sign_of_y = |value: Real| finish(Real { sign: y.sign, ..value }, flags, env);
     let quarter = PI.times_power_of_two(-2);
     match (y.class, x.class) {
         (Class::Infinity, Class::Infinity) if x.sign => with_sign_of_y(PI.sub(quarter)),
@@ -157,10 +123,7 @@ fn angle(y: &Unpacked, x: &Unpacked, env: &Env) -> Outcome {
         (Class::Zero, _) | (_, Class::Infinity) if x.sign => with_sign_of_y(PI),
         (Class::Zero, _) | (_, Class::Infinity) => (Unpacked::zero(y.sign), flags),
         (Class::Infinity, _) | (_, Class::Zero) => with_sign_of_y(PI.times_power_of_two(-1)),
-        _ => with_sign_of_y(finite_angle(
-            Real::from_unpacked(y).abs(),
-            Real::from_unpacked(x),
-        )),
+        _ => with_sign_of_y(finite_angle(Real::from_unpacked(y).abs(), Real::from_unpacked(x))),
     }
 }
 
@@ -168,10 +131,6 @@ fn angle(y: &Unpacked, x: &Unpacked, env: &Env) -> Outcome {
 fn finite_angle(y: Real, x: Real) -> Real {
     let run = x.abs();
     let steep = (y.exp, y.sig) > (run.exp, run.sig);
-    let acute = if steep {
-        PI.times_power_of_two(-1).sub(arctangent(run.div(y)))
-    } else {
-        arctangent(y.div(run))
-    };
+    let acute = if steep { PI.times_power_of_two(-1).sub(arctangent(run.div(y))) } else { arctangent(y.div(run)) };
     if x.sign { PI.sub(acute) } else { acute }
 }

@@ -1,3 +1,5 @@
+//! Exceptions and interrupts: vectors, error codes, double and triple faults.
+
 use super::*;
 use crate::cpu::fault::Fault;
 use crate::cpu::flags::bit;
@@ -165,7 +167,8 @@ fn second_faults_combine_by_the_double_fault_table() {
     let pf = |address| Fault::pf(address, 2);
     let absent = gate(sel::CODE0, 0, 0x0e, 0);
     // First event; the vectors whose gates are absent; the handler reached.
-    let cases: [(Option<Fault>, &[u8], Result<u8, Shutdown>); 10] = [
+    type Case = (Option<Fault>, &'static [u8], Result<u8, Shutdown>);
+    let cases: [Case; 10] = [
         (None, &[32], Ok(11)),
         (Some(Fault::ud()), &[6], Ok(11)),
         (Some(Fault::de()), &[0], Ok(8)),
@@ -234,10 +237,13 @@ fn single_step_traps_after_the_instruction_but_not_after_int() {
 #[test]
 fn nmi_is_blocked_until_iret() {
     let mut m = Machine::protected();
-    m.cpu.deliver_nmi().unwrap();
-    assert!(m.cpu.state.nmi_blocked);
-    assert_eq!(m.cpu.rip, handler(2));
+    m.bus.nmi = true;
+    m.run(&[0x90], 1);
+    assert!(m.cpu.state.nmi_blocked && !m.bus.nmi);
+    assert_eq!(m.cpu.rip, handler(2) + 1);
+    m.bus.nmi = true;
     m.run(&[0xcf], 1);
+    assert!(m.bus.nmi, "the second one waits");
     assert!(!m.cpu.state.nmi_blocked);
     assert_eq!(m.cpu.rip, CODE);
 }

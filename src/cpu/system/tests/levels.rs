@@ -1,3 +1,5 @@
+//! Far jumps, calls and returns between privilege levels, and their refusals.
+
 use super::*;
 
 /// CALL or JMP ptr16:32.

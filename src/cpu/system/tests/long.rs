@@ -1,3 +1,5 @@
+//! Delivery, returns and fast calls in 64-bit mode.
+
 use super::*;
 use crate::cpu::fault::Fault;
 use crate::cpu::flags::bit;

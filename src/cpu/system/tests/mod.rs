@@ -3,6 +3,7 @@
 mod events;
 mod levels;
 mod long;
+mod refusals;
 mod registers;
 mod segments;
 mod tasks;
@@ -52,6 +53,7 @@ pub struct TestBus {
     pub written: Vec<(u16, u8, u32, u64)>,
     pub reads: u32,
     pub priority: u8,
+    pub nmi: bool,
 }
 
 impl Bus for TestBus {
@@ -73,7 +75,7 @@ impl Bus for TestBus {
         None
     }
     fn take_nmi(&mut self) -> bool {
-        false
+        std::mem::take(&mut self.nmi)
     }
     fn stop_requested(&self) -> bool {
         false
@@ -109,11 +111,19 @@ pub struct Machine {
 pub fn descriptor(base: u64, limit: u32, attr: u16) -> u64 {
     let raw = if attr & attr::G != 0 { limit >> 12 } else { limit };
     let raw = u64::from(raw);
-    raw & 0xffff | (base & 0xff_ffff) << 16 | u64::from(attr) << 40 | (raw >> 16 & 0xf) << 48 | (base >> 24 & 0xff) << 56
+    raw & 0xffff
+        | (base & 0xff_ffff) << 16
+        | u64::from(attr) << 40
+        | (raw >> 16 & 0xf) << 48
+        | (base >> 24 & 0xff) << 56
 }
 /// A gate: `kind` with P and DPL, `count` for call gates (or IST).
 pub fn gate(selector: u16, offset: u64, kind: u8, count: u8) -> u64 {
-    offset & 0xffff | u64::from(selector) << 16 | u64::from(count) << 32 | u64::from(kind) << 40 | (offset >> 16 & 0xffff) << 48
+    offset & 0xffff
+        | u64::from(selector) << 16
+        | u64::from(count) << 32
+        | u64::from(kind) << 40
+        | (offset >> 16 & 0xffff) << 48
 }
 
 impl Machine {
@@ -162,6 +172,8 @@ impl Machine {
     pub fn protected() -> Machine {
         let mut m = Machine::real();
         m.common_tables();
+        // A refused instruction is counted by the first one of its handler: a NOP.
+        m.bytes(HANDLERS, &[0x90; 0x400]);
         for vector in 0..64 {
             m.put(IDT + vector * 8, gate(sel::CODE0, handler(vector as u8), 0x8e, 0));
         }
@@ -215,6 +227,9 @@ impl Machine {
         self.bytes(gpa, &value.0.to_le_bytes()[..value.1]);
     }
     pub fn bytes(&mut self, gpa: u64, bytes: &[u8]) {
+        for page in gpa / 4096..=(gpa + bytes.len() as u64) / 4096 {
+            self.cpu.forget_code(page as usize);
+        }
         for (i, &b) in bytes.iter().enumerate() {
             let at = gpa as usize + i;
             self.ram[at / 4096].0[at % 4096] = b;

@@ -1,3 +1,5 @@
+//! Task switches by jump, call, gate and return.
+
 use super::*;
 use crate::cpu::fault::Fault;
 use crate::cpu::flags::bit;

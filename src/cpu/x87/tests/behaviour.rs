@@ -30,10 +30,7 @@ fn a_memory_fault_leaves_the_state_as_it_was() {
                 let insn = decode(&[opcode, 0x06 | reg << 3]);
                 let before = random.x87();
                 let mut x87 = before.clone();
-                let mut cx = Scripted {
-                    faulting: true,
-                    ..Scripted::new([0; 128])
-                };
+                let mut cx = Scripted { faulting: true, ..Scripted::new([0; 128]) };
                 match execute(&mut x87, &insn, &mut cx) {
                     Err(Stop::Memory) => assert_eq!(x87, before, "{insn}"),
                     Err(Stop::InvalidOpcode) => assert!(insn.is_invalid()),
@@ -91,20 +88,14 @@ fn pointers_follow_non_control_instructions_with_their_operands() {
     run(&mut x87, &[0xd9, 0xe8], &mut cx).expect("FLD1");
     assert_eq!((x87.fip, x87.fdp, x87.fop), (0x1234_5678_9abc, 0, 0));
     run(&mut x87, &[0xd9, 0x1e], &mut cx).expect("FSTP m32");
-    assert_eq!(
-        (x87.fip, x87.fdp, x87.fop),
-        (0x1234_5678_9abc, 0x7fff_0123_4567, 0)
-    );
+    assert_eq!((x87.fip, x87.fdp, x87.fop), (0x1234_5678_9abc, 0x7fff_0123_4567, 0));
 }
 
 #[test]
 fn environments_of_every_form_come_back() {
     let mut random = Random(22);
     for (is_32_bit, is_protected) in [(false, false), (false, true), (true, false), (true, true)] {
-        let form = EnvironmentForm {
-            is_32_bit,
-            is_protected,
-        };
+        let form = EnvironmentForm { is_32_bit, is_protected };
         for _ in 0..200 {
             let mut x87 = random.x87();
             x87.fip = random.next() & if is_32_bit { 0xffff_ffff } else { 0xffff };
@@ -112,10 +103,7 @@ fn environments_of_every_form_come_back() {
             x87.fop = random.next() as u16 & 0x7ff;
             let mut image = [0; 28];
             x87.store_environment(form, &mut image);
-            let mut loaded = X87 {
-                fop: x87.fop,
-                ..X87::default()
-            };
+            let mut loaded = X87 { fop: x87.fop, ..X87::default() };
             loaded.load_environment(form, &image);
             loaded.regs = x87.regs;
             assert_eq!(loaded, x87, "{form:?}");
@@ -128,17 +116,8 @@ fn the_real_mode_environment_packs_linear_pointers_and_opcode() {
     let mut x87 = ready();
     (x87.fip, x87.fdp, x87.fop) = (0xa_bcde, 0x1_2345, 0x7ab);
     let mut image = [0; 28];
-    x87.store_environment(
-        EnvironmentForm {
-            is_32_bit: false,
-            is_protected: false,
-        },
-        &mut image,
-    );
-    assert_eq!(
-        image[6..14],
-        [0xde, 0xbc, 0xab, 0xa7, 0x45, 0x23, 0x00, 0x10]
-    );
+    x87.store_environment(EnvironmentForm { is_32_bit: false, is_protected: false }, &mut image);
+    assert_eq!(image[6..14], [0xde, 0xbc, 0xab, 0xa7, 0x45, 0x23, 0x00, 0x10]);
 }
 
 #[test]
@@ -149,10 +128,7 @@ fn fxsave_images_come_back_and_leave_other_bytes() {
         (x87.fip, x87.fdp, x87.fop) = (0x1234, 0x5678, 0x123);
         let mut image = [0xaa; 512];
         x87.store_fxsave(form, &mut image);
-        assert_eq!(
-            (&image[24..32], &image[160..]),
-            (&[0xaa; 8][..], &[0xaa; 352][..])
-        );
+        assert_eq!((&image[24..32], &image[160..]), (&[0xaa; 8][..], &[0xaa; 352][..]));
         let mut loaded = X87::default();
         loaded.load_fxsave(form, &image);
         assert_eq!(loaded, x87);
@@ -195,9 +171,6 @@ fn an_argument_out_of_range_sets_c2_and_stays() {
 fn a_foreign_instruction_is_refused() {
     let mut x87 = ready();
     let before = x87.clone();
-    assert_eq!(
-        run(&mut x87, &[0x90], &mut Scripted::new([0; 128])),
-        Err(Stop::InvalidOpcode)
-    );
+    assert_eq!(run(&mut x87, &[0x90], &mut Scripted::new([0; 128])), Err(Stop::InvalidOpcode));
     assert_eq!(x87, before);
 }

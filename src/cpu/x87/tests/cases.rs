@@ -73,38 +73,20 @@ impl Random {
             9 => 16383 - 3 + self.below(6),
             _ => self.below(0x8000),
         } as u16;
-        let integer_bit = if exponent == 0 {
-            self.below(2)
-        } else {
-            u64::from(!self.one_in(24))
-        };
+        let integer_bit = if exponent == 0 { self.below(2) } else { u64::from(!self.one_in(24)) };
         let sign = (self.next() as u16 & 1) << 15;
         let fraction = self.pattern() & (u64::MAX >> 1);
-        F80::new(
-            sign | exponent,
-            if exponent == 0 && self.one_in(3) {
-                0
-            } else {
-                integer_bit << 63 | fraction
-            },
-        )
+        F80::new(sign | exponent, if exponent == 0 && self.one_in(3) { 0 } else { integer_bit << 63 | fraction })
     }
 
     pub fn fcw(&mut self) -> u16 {
-        let masks = if self.one_in(2) {
-            0x3f
-        } else {
-            self.below(64) as u16
-        };
+        let masks = if self.one_in(2) { 0x3f } else { self.below(64) as u16 };
         0x40 | masks | (self.next() as u16 & 0x0f00)
     }
 
     /// A state with no exception pending.
     pub fn x87(&mut self) -> X87 {
-        let mut x87 = X87 {
-            regs: std::array::from_fn(|_| self.f80()),
-            ..X87::default()
-        };
+        let mut x87 = X87 { regs: std::array::from_fn(|_| self.f80()), ..X87::default() };
         x87.set_fcw(self.fcw());
         x87.fsw = self.next() as u16 & 0x7f00 | self.next() as u16 & x87.fcw & 0x3f;
         if self.one_in(4) {

@@ -33,10 +33,7 @@ fn encodings() -> Vec<(Vec<u8>, Instruction)> {
 
 pub fn is_transcendental(mnemonic: Mnemonic) -> bool {
     use Mnemonic::*;
-    matches!(
-        mnemonic,
-        F2xm1 | Fyl2x | Fyl2xp1 | Fptan | Fpatan | Fsin | Fcos | Fsincos
-    )
+    matches!(mnemonic, F2xm1 | Fyl2x | Fyl2xp1 | Fptan | Fpatan | Fsin | Fcos | Fsincos)
 }
 
 fn random_memory(random: &mut Random, insn: &Instruction) -> [u8; 128] {
@@ -69,10 +66,7 @@ fn random_memory(random: &mut Random, insn: &Instruction) -> [u8; 128] {
 fn hide_pointers(x87: &mut X87, memory: &mut [u8; 128], insn: &Instruction) {
     (x87.fip, x87.fdp, x87.fop) = (0, 0, 0);
     // FCOMI clears C1 on Intel and leaves it on AMD.
-    if matches!(
-        insn.mnemonic(),
-        Mnemonic::Fcomi | Mnemonic::Fcomip | Mnemonic::Fucomi | Mnemonic::Fucomip
-    ) {
+    if matches!(insn.mnemonic(), Mnemonic::Fcomi | Mnemonic::Fcomip | Mnemonic::Fucomi | Mnemonic::Fucomip) {
         x87.fsw &= !C1;
     }
     match insn.memory_size() {
@@ -93,56 +87,33 @@ fn compare_on(encodings: &[(Vec<u8>, Instruction)], cases: u32, seed: u64) -> Ve
     let mut report = Vec::new();
     for (bytes, insn) in encodings {
         native.set_instruction(bytes);
-        let mut difference = Difference {
-            count: 0,
-            first: Vec::new(),
-        };
+        let mut difference = Difference { count: 0, first: Vec::new() };
         for _ in 0..cases {
             compare_once(&native, insn, &mut random, &mut difference);
         }
         if difference.count != 0 {
             let Difference { count, first } = difference;
-            report.push(format!(
-                "{bytes:02x?} {insn}: {count} of {cases}\n{}",
-                first.join("\n")
-            ));
+            report.push(format!("{bytes:02x?} {insn}: {count} of {cases}\n{}", first.join("\n")));
         }
     }
     report
 }
 
-fn compare_once(
-    native: &Native,
-    insn: &Instruction,
-    random: &mut Random,
-    difference: &mut Difference,
-) {
+fn compare_once(native: &Native, insn: &Instruction, random: &mut Random, difference: &mut Difference) {
     let before = random.x87();
     let memory = random_memory(random, insn);
     let flags = random.next() & 0x8d5;
     let mut theirs = before.clone();
-    let mut around = Surroundings {
-        memory,
-        flags,
-        ax: 0,
-    };
+    let mut around = Surroundings { memory, flags, ax: 0 };
     native.run(&mut theirs, &mut around);
     let mut ours = before.clone();
-    let mut context = Scripted {
-        flags,
-        ..Scripted::new(memory)
-    };
+    let mut context = Scripted { flags, ..Scripted::new(memory) };
     execute(&mut ours, insn, &mut context).expect("nothing here faults");
     hide_pointers(&mut theirs, &mut around.memory, insn);
     hide_pointers(&mut ours, &mut context.memory, insn);
-    let ax_agrees = insn.mnemonic() != Mnemonic::Fnstsw
-        || insn.memory_size() != MemorySize::Unknown
-        || around.ax == context.ax;
-    if ours == theirs
-        && around.memory == context.memory
-        && around.flags == context.flags
-        && ax_agrees
-    {
+    let ax_agrees =
+        insn.mnemonic() != Mnemonic::Fnstsw || insn.memory_size() != MemorySize::Unknown || around.ax == context.ax;
+    if ours == theirs && around.memory == context.memory && around.flags == context.flags && ax_agrees {
         return;
     }
     difference.count += 1;
@@ -162,30 +133,14 @@ fn compare_once(
 }
 
 fn shown(x87: &X87) -> String {
-    let stack: Vec<_> = (0..8)
-        .map(|i| format!("{:?}{}", x87.st(i), if x87.is_empty(i) { "-" } else { "" }))
-        .collect();
-    format!(
-        "cw {:04x} sw {:04x} top {} [{}]",
-        x87.fcw,
-        x87.fsw,
-        x87.top(),
-        stack.join(" ")
-    )
+    let stack: Vec<_> = (0..8).map(|i| format!("{:?}{}", x87.st(i), if x87.is_empty(i) { "-" } else { "" })).collect();
+    format!("cw {:04x} sw {:04x} top {} [{}]", x87.fcw, x87.fsw, x87.top(), stack.join(" "))
 }
 
 fn check(select: impl Fn(&Instruction) -> bool, cases: u32, seed: u64) {
-    let selected: Vec<_> = encodings()
-        .into_iter()
-        .filter(|(_, insn)| select(insn))
-        .collect();
+    let selected: Vec<_> = encodings().into_iter().filter(|(_, insn)| select(insn)).collect();
     let report = compare_on(&selected, cases, seed);
-    assert!(
-        report.is_empty(),
-        "{} encodings differ from the host:\n{}",
-        report.len(),
-        report.join("\n")
-    );
+    assert!(report.is_empty(), "{} encodings differ from the host:\n{}", report.len(), report.join("\n"));
 }
 
 #[test]
@@ -201,13 +156,8 @@ fn every_exact_instruction_agrees_with_the_host_over_many_cases() {
 
 /// Position of a number among the numbers of its sign.
 fn rank(value: F80) -> i128 {
-    let magnitude =
-        i128::from(value.sign_exp & 0x7fff) << 63 | i128::from(value.sig & (u64::MAX >> 1));
-    if value.is_negative() {
-        -magnitude
-    } else {
-        magnitude
-    }
+    let magnitude = i128::from(value.sign_exp & 0x7fff) << 63 | i128::from(value.sig & (u64::MAX >> 1));
+    if value.is_negative() { -magnitude } else { magnitude }
 }
 
 /// Equal but for the last bit of results and what depends on it: C1, and PE and UE of results that one side takes for exact.
@@ -224,20 +174,14 @@ fn moderate(random: &mut Random) -> F80 {
         2 => 16383 + random.below(3),
         _ => 16383 - 12 + random.below(12),
     } as u16;
-    F80::new(
-        (random.next() as u16 & 1) << 15 | exponent,
-        1 << 63 | random.pattern(),
-    )
+    F80::new((random.next() as u16 & 1) << 15 | exponent, 1 << 63 | random.pattern())
 }
 
 fn transcendental_differences(cases: u32, seed: u64, moderate_share: u64) -> Vec<String> {
     let mut native = Native::new();
     let mut random = Random(seed);
     let mut report = Vec::new();
-    let all: Vec<_> = encodings()
-        .into_iter()
-        .filter(|(_, insn)| is_transcendental(insn.mnemonic()))
-        .collect();
+    let all: Vec<_> = encodings().into_iter().filter(|(_, insn)| is_transcendental(insn.mnemonic())).collect();
     for (bytes, insn) in &all {
         native.set_instruction(bytes);
         let (mut count, mut inexact, mut first) = (0, 0, Vec::new());
@@ -251,11 +195,7 @@ fn transcendental_differences(cases: u32, seed: u64, moderate_share: u64) -> Vec
                 before.fsw &= 0x7f00;
             }
             let mut theirs = before.clone();
-            let mut around = Surroundings {
-                memory: [0; 128],
-                flags: 0,
-                ax: 0,
-            };
+            let mut around = Surroundings { memory: [0; 128], flags: 0, ax: 0 };
             native.run(&mut theirs, &mut around);
             let mut ours = before.clone();
             execute(&mut ours, insn, &mut Scripted::new([0; 128])).expect("nothing here faults");
@@ -275,10 +215,7 @@ fn transcendental_differences(cases: u32, seed: u64, moderate_share: u64) -> Vec
         }
         println!("{insn}: {inexact} of {cases} differ in any bit, {count} by more than the last");
         if count != 0 {
-            report.push(format!(
-                "[{bytes:02x?} {insn}: {count} of {cases}\n{}",
-                first.join("\n")
-            ));
+            report.push(format!("[{bytes:02x?} {insn}: {count} of {cases}\n{}", first.join("\n")));
         }
     }
     report
@@ -287,21 +224,11 @@ fn transcendental_differences(cases: u32, seed: u64, moderate_share: u64) -> Vec
 #[test]
 fn transcendental_results_are_within_one_unit_of_the_host() {
     let report = transcendental_differences(3000, 3, 100);
-    assert!(
-        report.is_empty(),
-        "{} instructions differ from the host:\n{}",
-        report.len(),
-        report.join("\n")
-    );
+    assert!(report.is_empty(), "{} instructions differ from the host:\n{}", report.len(), report.join("\n"));
 }
 
 #[test]
 fn transcendental_special_cases_agree_with_the_host() {
     let report = transcendental_differences(3000, 4, 0);
-    assert!(
-        report.is_empty(),
-        "{} instructions differ from the host:\n{}",
-        report.len(),
-        report.join("\n")
-    );
+    assert!(report.is_empty(), "{} instructions differ from the host:\n{}", report.len(), report.join("\n"));
 }

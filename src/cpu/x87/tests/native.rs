@@ -43,14 +43,8 @@ impl Native {
     /// Sets the instruction under test; its memory operand, if any, must be [rsi].
     pub fn set_instruction(&mut self, bytes: &[u8]) {
         let before = [0x48, 0x0f, 0xae, 0x0f, 0x52, 0x9d];
-        let after = [
-            0x9c, 0x8f, 0x01, 0x48, 0x89, 0x41, 0x08, 0x48, 0x0f, 0xae, 0x07, 0xdb, 0xe3, 0xc3,
-        ];
-        let code: Vec<u8> = before
-            .into_iter()
-            .chain(bytes.iter().copied())
-            .chain(after)
-            .collect();
+        let after = [0x9c, 0x8f, 0x01, 0x48, 0x89, 0x41, 0x08, 0x48, 0x0f, 0xae, 0x07, 0xdb, 0xe3, 0xc3];
+        let code: Vec<u8> = before.into_iter().chain(bytes.iter().copied()).chain(after).collect();
         // SAFETY: the page is ours, writable and longer than the code, and no other thread runs it.
         unsafe { std::ptr::copy_nonoverlapping(code.as_ptr(), self.page, code.len()) };
     }
@@ -63,14 +57,8 @@ impl Native {
         // SAFETY: the page holds a function of this signature, see `set_instruction`; it writes only the image, the
         // operand buffer (long enough for every x87 operand) and `out`, and leaves the x87 initialised as the ABI wants.
         unsafe {
-            let function: extern "sysv64" fn(*mut u8, *mut u8, u64, *mut u64) =
-                std::mem::transmute(self.page);
-            function(
-                image.0.as_mut_ptr(),
-                around.memory.as_mut_ptr(),
-                around.flags | 0x202,
-                out.as_mut_ptr(),
-            );
+            let function: extern "sysv64" fn(*mut u8, *mut u8, u64, *mut u64) = std::mem::transmute(self.page);
+            function(image.0.as_mut_ptr(), around.memory.as_mut_ptr(), around.flags | 0x202, out.as_mut_ptr());
         }
         around.flags = out[0] & 0x8d5;
         around.ax = out[1] as u16;

@@ -20,13 +20,7 @@ pub struct Scripted {
 
 impl Scripted {
     pub fn new(memory: [u8; 128]) -> Self {
-        Self {
-            memory,
-            flags: 0,
-            ax: 0,
-            faulting: false,
-            protected: true,
-        }
+        Self { memory, flags: 0, ax: 0, faulting: false, protected: true }
     }
 }
 
@@ -47,6 +41,11 @@ impl X87Context for Scripted {
         }
         self.memory[..bytes.len()].copy_from_slice(bytes);
         Ok(())
+    }
+
+    fn probe_write(&mut self, len: usize) -> Result<(), Stop> {
+        assert!(len <= self.memory.len());
+        if self.faulting { Err(Stop::Memory) } else { Ok(()) }
     }
 
     fn rflags(&self) -> u64 {

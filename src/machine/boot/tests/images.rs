@@ -37,12 +37,7 @@ pub fn bzimage() -> Vec<u8> {
 
 /// A PT_NOTE segment's bytes with a PVH entry point behind another note.
 pub fn pvh_note(entry: u32) -> Vec<u8> {
-    let other = [
-        &[4, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0][..],
-        b"GNU\0",
-        &[1, 2, 3, 4],
-    ]
-    .concat();
+    let other = [&[4, 0, 0, 0, 4, 0, 0, 0, 5, 0, 0, 0][..], b"GNU\0", &[1, 2, 3, 4]].concat();
     let header = [&[4, 0, 0, 0, 4, 0, 0, 0, 18, 0, 0, 0][..], b"Xen\0"].concat();
     [other, header, entry.to_le_bytes().to_vec()].concat()
 }
@@ -54,26 +49,14 @@ pub fn elf64(vaddr: u64, entry: u64, notes: &[u8]) -> Vec<u8> {
     let mut image = vec![0x7f, b'E', b'L', b'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     image.extend([2, 0, 62, 0, 1, 0, 0, 0]);
     image.extend([entry, 64, 0].map(u64::to_le_bytes).concat());
-    image.extend(
-        [0u16, 0, 64, 56, headers, 64, 0, 0]
-            .map(u16::to_le_bytes)
-            .concat(),
-    );
+    image.extend([0u16, 0, 64, 56, headers, 64, 0, 0].map(u16::to_le_bytes).concat());
     image.extend([1u32, 5].map(u32::to_le_bytes).concat());
     let size = CODE.len() as u64;
-    image.extend(
-        [code_at, vaddr, 0x10_0000, size, 2 * size, 4096]
-            .map(u64::to_le_bytes)
-            .concat(),
-    );
+    image.extend([code_at, vaddr, 0x10_0000, size, 2 * size, 4096].map(u64::to_le_bytes).concat());
     if !notes.is_empty() {
         image.extend([4u32, 4].map(u32::to_le_bytes).concat());
         let size = notes.len() as u64;
-        image.extend(
-            [code_at + CODE.len() as u64, 0, 0, size, size, 4]
-                .map(u64::to_le_bytes)
-                .concat(),
-        );
+        image.extend([code_at + CODE.len() as u64, 0, 0, size, size, 4].map(u64::to_le_bytes).concat());
     }
     image.extend(CODE);
     image.extend(notes);
@@ -84,11 +67,7 @@ pub fn elf64(vaddr: u64, entry: u64, notes: &[u8]) -> Vec<u8> {
 fn multiboot_header(flags: u32, addresses: &[u32]) -> Vec<u8> {
     let magic = 0x1bad_b002_u32;
     let words = [magic, flags, 0u32.wrapping_sub(magic).wrapping_sub(flags)];
-    words
-        .iter()
-        .chain(addresses)
-        .flat_map(|word| word.to_le_bytes())
-        .collect()
+    words.iter().chain(addresses).flat_map(|word| word.to_le_bytes()).collect()
 }
 
 /// An ELF32 file with one segment at 1 MiB that begins with a multiboot header.
@@ -98,11 +77,7 @@ pub fn elf32_multiboot(flags: u32) -> Vec<u8> {
     image.extend([0x10_0010_u32, 52, 0, 0].map(u32::to_le_bytes).concat());
     image.extend([52u16, 32, 1, 40, 0, 0].map(u16::to_le_bytes).concat());
     let size = (12 + CODE.len()) as u32;
-    image.extend(
-        [1u32, 84, 0x10_0000, 0x10_0000, size, 2 * size, 5, 4096]
-            .map(u32::to_le_bytes)
-            .concat(),
-    );
+    image.extend([1u32, 84, 0x10_0000, 0x10_0000, size, 2 * size, 5, 4096].map(u32::to_le_bytes).concat());
     image.extend(multiboot_header(flags, &[]));
     image.extend(CODE);
     image
@@ -113,10 +88,7 @@ pub fn flat_multiboot(load: u32) -> Vec<u8> {
     let mut image = vec![0xee; FLAT_SKIP];
     image.extend([0u8; 8]);
     let header = load + 8;
-    image.extend(multiboot_header(
-        1 << 16,
-        &[header, load, 0, load + 0x1000, load + 0x20],
-    ));
+    image.extend(multiboot_header(1 << 16, &[header, load, 0, load + 0x1000, load + 0x20]));
     image.extend(CODE);
     image
 }

@@ -3,17 +3,12 @@
 use super::*;
 
 fn refusal(ram_bytes: u64, plan: &BootPlan) -> String {
-    load(&memory(ram_bytes), ram_bytes, plan)
-        .unwrap_err()
-        .to_string()
+    load(&memory(ram_bytes), ram_bytes, plan).unwrap_err().to_string()
 }
 
 fn assert_says(message: &str, parts: &[&str]) {
     for part in parts {
-        assert!(
-            message.contains(part),
-            "{message:?} should contain {part:?}"
-        );
+        assert!(message.contains(part), "{message:?} should contain {part:?}");
     }
 }
 
@@ -21,16 +16,10 @@ fn assert_says(message: &str, parts: &[&str]) {
 fn old_bzimage_is_named() {
     let mut kernel = bzimage();
     kernel[0x206] = 0x0b;
-    assert_says(
-        &refusal(RAM, &plan(kernel)),
-        &["Linux 6.1.0-test (boot protocol 2.11)", "no 64-bit entry"],
-    );
+    assert_says(&refusal(RAM, &plan(kernel)), &["Linux 6.1.0-test (boot protocol 2.11)", "no 64-bit entry"]);
     let mut kernel = bzimage();
     kernel[0x236] = 0;
-    assert_says(
-        &refusal(RAM, &plan(kernel)),
-        &["boot protocol 2.14", "no 64-bit entry"],
-    );
+    assert_says(&refusal(RAM, &plan(kernel)), &["boot protocol 2.14", "no 64-bit entry"]);
 }
 
 #[test]
@@ -42,10 +31,7 @@ fn truncated_images_name_the_missing_part() {
     elf.pop();
     assert_says(&refusal(RAM, &plan(elf)), &["a segment", "cut short"]);
     let elf = elf64(0x10_0000, 0x10_0000, &[]);
-    assert_says(
-        &refusal(RAM, &plan(elf[..100].to_vec())),
-        &["table of segments", "120"],
-    );
+    assert_says(&refusal(RAM, &plan(elf[..100].to_vec())), &["table of segments", "120"]);
 }
 
 #[test]
@@ -67,10 +53,7 @@ fn files_that_are_no_kernel_are_named() {
         (arm, "another processor (AARCH64)"),
         (multiboot_data, "neither ELF nor has the address fields"),
     ] {
-        assert_says(
-            &refusal(RAM, &plan(kernel)),
-            &["the kernel file is ", name, "bzImage"],
-        );
+        assert_says(&refusal(RAM, &plan(kernel)), &["the kernel file is ", name, "bzImage"]);
     }
 }
 
@@ -78,10 +61,7 @@ fn files_that_are_no_kernel_are_named() {
 fn elf32_without_multiboot_header_is_refused() {
     let mut kernel = elf32_multiboot(0);
     kernel[84] = 0;
-    assert_says(
-        &refusal(RAM, &plan(kernel)),
-        &["32-bit ELF file without a multiboot header"],
-    );
+    assert_says(&refusal(RAM, &plan(kernel)), &["32-bit ELF file without a multiboot header"]);
 }
 
 #[test]
@@ -91,15 +71,9 @@ fn unknown_multiboot_requirements_are_refused() {
 
 #[test]
 fn initrd_too_large_says_how_much_memory_would_do() {
-    let large = BootPlan {
-        initrd: Some(vec![0; 16 << 20]),
-        ..plan(bzimage())
-    };
+    let large = BootPlan { initrd: Some(vec![0; 16 << 20]), ..plan(bzimage()) };
     let message = refusal(32 * MIB, &large);
-    assert_says(
-        &message,
-        &["16777216 bytes", "15728640 bytes", "32 MiB", "--memory 33M"],
-    );
+    assert_says(&message, &["16777216 bytes", "15728640 bytes", "32 MiB", "--memory 33M"]);
     assert!(load(&memory(33 * MIB), 33 * MIB, &large).is_ok());
 }
 
@@ -107,22 +81,13 @@ fn initrd_too_large_says_how_much_memory_would_do() {
 fn initrd_over_the_kernels_limit_is_not_helped_by_memory() {
     let mut kernel = bzimage();
     kernel[0x22c..0x230].copy_from_slice(&0x11f_ffff_u32.to_le_bytes());
-    let message = refusal(
-        RAM,
-        &BootPlan {
-            initrd: Some(vec![0; 2 << 20]),
-            ..plan(kernel)
-        },
-    );
+    let message = refusal(RAM, &BootPlan { initrd: Some(vec![0; 2 << 20]), ..plan(kernel) });
     assert_says(&message, &["2097152 bytes", "1048576 bytes", "smaller"]);
 }
 
 #[test]
 fn kernel_too_large_says_how_much_memory_would_do() {
-    assert_says(
-        &refusal(16 * MIB, &plan(bzimage())),
-        &["16 MiB", "--memory 17M"],
-    );
+    assert_says(&refusal(16 * MIB, &plan(bzimage())), &["16 MiB", "--memory 17M"]);
     assert!(load(&memory(17 * MIB), 17 * MIB, &plan(bzimage())).is_ok());
 }
 
@@ -137,37 +102,22 @@ fn kernels_over_holes_and_boot_data_are_refused() {
     ] {
         let message = refusal(RAM, &plan(flat_multiboot(load_at)));
         assert_says(&message, &["the kernel wants", &format!("{load_at:#x}")]);
-        assert!(
-            message.contains(why) || message.contains("VGA"),
-            "{message}"
-        );
+        assert!(message.contains(why) || message.contains("VGA"), "{message}");
     }
 }
 
 #[test]
 fn command_lines_that_do_not_fit_are_refused() {
-    let long = |len| BootPlan {
-        cmdline: "x".repeat(len),
-        ..plan(bzimage())
-    };
-    assert_says(
-        &refusal(RAM, &long(2050)),
-        &["2050", "2047", "shorten it by 3"],
-    );
+    let long = |len| BootPlan { cmdline: "x".repeat(len), ..plan(bzimage()) };
+    assert_says(&refusal(RAM, &long(2050)), &["2050", "2047", "shorten it by 3"]);
     assert!(load(&memory(RAM), RAM, &long(2047)).is_ok());
-    let nul = BootPlan {
-        cmdline: "a\0b".to_owned(),
-        ..plan(bzimage())
-    };
+    let nul = BootPlan { cmdline: "a\0b".to_owned(), ..plan(bzimage()) };
     assert_says(&refusal(RAM, &nul), &["NUL", "position 1"]);
 }
 
 #[test]
 fn memory_sizes_out_of_range_are_refused() {
     for ram_bytes in [0, MIB, 2 * MIB + 1, u64::MAX] {
-        assert!(matches!(
-            RamLayout::new(ram_bytes),
-            Err(BootError::MemorySize { .. })
-        ));
+        assert!(matches!(RamLayout::new(ram_bytes), Err(BootError::MemorySize { .. })));
     }
 }

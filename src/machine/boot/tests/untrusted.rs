@@ -15,11 +15,7 @@ fn images() -> Vec<Vec<u8>> {
 
 fn load_into_little_memory(kernel: Vec<u8>) {
     const LITTLE: u64 = 20 * MIB;
-    let plan = BootPlan {
-        kernel,
-        initrd: Some(vec![1; 100]),
-        cmdline: String::new(),
-    };
+    let plan = BootPlan { kernel, initrd: Some(vec![1; 100]), cmdline: String::new() };
     let _ = load(&memory(LITTLE), LITTLE, &plan);
 }
 

@@ -18,13 +18,7 @@ pub(super) struct Keyboard {
 
 impl Default for Keyboard {
     fn default() -> Keyboard {
-        Keyboard {
-            command: None,
-            leds: 0,
-            rate: 0x2b,
-            scan_code_set: 2,
-            is_scanning: true,
-        }
+        Keyboard { command: None, leds: 0, rate: 0x2b, scan_code_set: 2, is_scanning: true }
     }
 }
 
@@ -44,19 +38,11 @@ impl Keyboard {
             0xf2 => vec![ACKNOWLEDGE, 0xab, if is_translated { 0x41 } else { 0x83 }],
             0xf4 => self.set_scanning(true),
             0xf5 => {
-                *self = Keyboard {
-                    is_scanning: false,
-                    leds: self.leds,
-                    ..Keyboard::default()
-                };
+                *self = Keyboard { is_scanning: false, leds: self.leds, ..Keyboard::default() };
                 vec![ACKNOWLEDGE]
             }
             0xf6 => {
-                *self = Keyboard {
-                    is_scanning: self.is_scanning,
-                    leds: self.leds,
-                    ..Keyboard::default()
-                };
+                *self = Keyboard { is_scanning: self.is_scanning, leds: self.leds, ..Keyboard::default() };
                 vec![ACKNOWLEDGE]
             }
             0xf7..=0xfa => vec![ACKNOWLEDGE],
@@ -72,14 +58,7 @@ impl Keyboard {
         match (command, value) {
             (0xf0, 0) => {
                 let translated = [0, 0x43, 0x41, 0x3f][usize::from(self.scan_code_set & 3)];
-                return vec![
-                    ACKNOWLEDGE,
-                    if is_translated {
-                        translated
-                    } else {
-                        self.scan_code_set
-                    },
-                ];
+                return vec![ACKNOWLEDGE, if is_translated { translated } else { self.scan_code_set }];
             }
             (0xf0, set @ 1..=3) => self.scan_code_set = set,
             (0xf0, _) => return vec![RESEND],
@@ -161,8 +140,6 @@ impl Mouse {
     }
 
     fn status(&self) -> u8 {
-        u8::from(self.is_remote) << 6
-            | u8::from(self.is_reporting) << 5
-            | u8::from(self.is_scaled) << 4
+        u8::from(self.is_remote) << 6 | u8::from(self.is_reporting) << 5 | u8::from(self.is_scaled) << 4
     }
 }

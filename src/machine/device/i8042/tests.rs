@@ -1,3 +1,5 @@
+//! The keyboard controller and what is plugged into it.
+
 use super::*;
 
 /// A controller with a clock that moves on as the test waits.
@@ -8,10 +10,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Bench {
-        Bench {
-            chip: I8042::default(),
-            now_ns: 0,
-        }
+        Bench { chip: I8042::default(), now_ns: 0 }
     }
 
     fn command(&mut self, value: u8) -> bool {

@@ -1,3 +1,5 @@
+//! The I/O APIC: edge and level entries, remote IRR.
+
 use super::*;
 
 fn set_entry(ioapic: &mut Ioapic, pin: u8, low: u32) {
@@ -28,10 +30,7 @@ fn edge_sends_once_for_each_rise() {
     let mut ioapic = Ioapic::default();
     set_entry(&mut ioapic, 4, 0x34);
     ioapic.set_line(4, true);
-    assert_eq!(
-        ioapic.message(4).map(|m| (m.vector, m.is_level)),
-        Some((0x34, false))
-    );
+    assert_eq!(ioapic.message(4).map(|m| (m.vector, m.is_level)), Some((0x34, false)));
     ioapic.sent(4, true);
     ioapic.set_line(4, true);
     assert_eq!(ioapic.message(4), None);

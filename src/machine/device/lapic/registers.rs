@@ -1,16 +1,13 @@
 //! The local APIC's register page. Registers are 32 bits wide at 16-byte steps; bytes and words of them can be
 //! read, but only whole registers written (SDM vol. 3, 11.4.1 leaves the rest undefined).
 
-use super::{
-    Effect, LEVEL, Lapic, MASKED, Message, REMOTE_IRR, SOFTWARE_ENABLED, delivery, error, lvt,
-};
+use super::{Effect, LEVEL, Lapic, MASKED, Message, REMOTE_IRR, SOFTWARE_ENABLED, delivery, error, lvt};
 
 /// Version 0x14 with table entries 0..=5; no suppression of the end-of-interrupt broadcast.
 const VERSION: u32 = 0x0005_0014;
 
 /// The bits of each table entry that software may set.
-const LVT_WRITABLE: [u32; lvt::COUNT] =
-    [0x3_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff];
+const LVT_WRITABLE: [u32; lvt::COUNT] = [0x3_00ff, 0x1_07ff, 0x1_07ff, 0x1_a7ff, 0x1_a7ff, 0x1_00ff];
 
 mod offset {
     pub const ID: u16 = 0x020;
@@ -151,13 +148,8 @@ impl Lapic {
             }
             _ if !is_for_us => Effect::None,
             delivery::FIXED | delivery::LOWEST_PRIORITY | delivery::NMI => {
-                let message = Message {
-                    vector: value as u8,
-                    mode,
-                    is_level: false,
-                    destination: self.id,
-                    is_logical: false,
-                };
+                let message =
+                    Message { vector: value as u8, mode, is_level: false, destination: self.id, is_logical: false };
                 self.deliver(message);
                 Effect::None
             }

@@ -1,3 +1,5 @@
+//! The local APIC: priorities, the timer, IPIs, error status.
+
 use super::*;
 
 const EOI: u16 = 0x0b0;
@@ -19,13 +21,7 @@ fn read(lapic: &mut Lapic, offset: u16) -> u32 {
 }
 
 fn fixed(vector: u8, is_level: bool) -> Message {
-    Message {
-        vector,
-        mode: delivery::FIXED,
-        is_level,
-        destination: 0,
-        is_logical: false,
-    }
+    Message { vector, mode: delivery::FIXED, is_level, destination: 0, is_logical: false }
 }
 
 #[test]
@@ -76,10 +72,7 @@ fn request_and_service_registers_show_each_vector() {
     lapic.deliver(fixed(0xef, false));
     assert_eq!(read(&mut lapic, 0x270), 1 << 15);
     lapic.acknowledge();
-    assert_eq!(
-        (read(&mut lapic, 0x270), read(&mut lapic, 0x170)),
-        (0, 1 << 15)
-    );
+    assert_eq!((read(&mut lapic, 0x270), read(&mut lapic, 0x170)), (0, 1 << 15));
 }
 
 #[test]
@@ -131,16 +124,7 @@ fn masked_timer_counts_without_events() {
 
 #[test]
 fn every_divisor_is_known() {
-    for (code, divisor) in [
-        (0, 2),
-        (1, 4),
-        (2, 8),
-        (3, 16),
-        (8, 32),
-        (9, 64),
-        (10, 128),
-        (11, 1),
-    ] {
+    for (code, divisor) in [(0, 2), (1, 4), (2, 8), (3, 16), (8, 32), (9, 64), (10, 128), (11, 1)] {
         let mut lapic = enabled();
         lapic.write(0x320, 4, 0x30, 0);
         lapic.write(0x3e0, 4, code, 0);
@@ -212,27 +196,15 @@ fn self_ipis_arrive_and_foreign_ones_do_not() {
     write(&mut lapic, 0x310, 0);
     write(&mut lapic, 0x300, 0x0_0400);
     assert!(lapic.take_nmi());
-    assert_eq!(
-        write(&mut lapic, 0x300, 0x0_4500),
-        Effect::Ignored(delivery::INIT)
-    );
-    assert_eq!(
-        write(&mut lapic, 0x300, 0x0_0608),
-        Effect::Ignored(delivery::STARTUP)
-    );
+    assert_eq!(write(&mut lapic, 0x300, 0x0_4500), Effect::Ignored(delivery::INIT));
+    assert_eq!(write(&mut lapic, 0x300, 0x0_0608), Effect::Ignored(delivery::STARTUP));
     assert_eq!(read(&mut lapic, 0x300) & 1 << 12, 0);
 }
 
 #[test]
 fn logical_destinations_follow_the_format() {
     let mut lapic = enabled();
-    let to = |destination| Message {
-        vector: 0x50,
-        mode: 0,
-        is_level: false,
-        destination,
-        is_logical: true,
-    };
+    let to = |destination| Message { vector: 0x50, mode: 0, is_level: false, destination, is_logical: true };
     write(&mut lapic, 0x0d0, 0x0100_0000);
     assert!(lapic.deliver(to(0x01)));
     assert!(!lapic.deliver(to(0x02)));
@@ -252,10 +224,7 @@ fn illegal_vectors_and_registers_are_reported() {
     lapic.deliver(fixed(3, false));
     assert_eq!(read(&mut lapic, 0x280), 0);
     write(&mut lapic, 0x280, 0);
-    assert_eq!(
-        read(&mut lapic, 0x280),
-        error::SEND_ILLEGAL_VECTOR | error::RECEIVED_ILLEGAL_VECTOR
-    );
+    assert_eq!(read(&mut lapic, 0x280), error::SEND_ILLEGAL_VECTOR | error::RECEIVED_ILLEGAL_VECTOR);
     read(&mut lapic, 0x040);
     write(&mut lapic, 0x280, 0);
     assert_eq!(read(&mut lapic, 0x280), error::ILLEGAL_REGISTER);

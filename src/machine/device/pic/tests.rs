@@ -1,3 +1,5 @@
+//! The 8259 pair: nesting, rotation, spurious interrupts.
+
 use super::*;
 
 fn initialised() -> Pic {
@@ -6,12 +8,7 @@ fn initialised() -> Pic {
 
 fn initialised_with(master_icw4: u8, slave_icw4: u8) -> Pic {
     let mut pic = Pic::default();
-    for (port, value) in [
-        (0x20, 0x11),
-        (0x21, 0x20),
-        (0x21, 0x04),
-        (0x21, master_icw4),
-    ] {
+    for (port, value) in [(0x20, 0x11), (0x21, 0x20), (0x21, 0x04), (0x21, master_icw4)] {
         pic.write(port, value);
     }
     for (port, value) in [(0xa0, 0x11), (0xa1, 0x28), (0xa1, 0x02), (0xa1, slave_icw4)] {

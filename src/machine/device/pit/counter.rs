@@ -99,26 +99,16 @@ impl Counter {
         {
             let was_middle = self.mode == 3 && at == start + self.high_length();
             self.take_register();
-            start = if was_middle {
-                at - self.high_length()
-            } else {
-                at
-            };
+            start = if was_middle { at - self.high_length() } else { at };
         }
         let cycles = (clock.saturating_sub(start) / self.length()).max(0);
-        self.element = Element::Counting {
-            start: start + cycles * self.length(),
-        };
+        self.element = Element::Counting { start: start + cycles * self.length() };
     }
 
     /// When the running cycle would take over a count written at `clock`: at its end, in mode 3 at the end of the half.
     fn boundary(&self, start: i64, clock: i64) -> i64 {
         let middle = start + self.high_length();
-        if self.mode == 3 && clock < middle {
-            middle
-        } else {
-            start + self.length()
-        }
+        if self.mode == 3 && clock < middle { middle } else { start + self.length() }
     }
 
     fn take_register(&mut self) {
@@ -156,11 +146,7 @@ impl Counter {
             3 => (start + self.high_length(), Some(start + length)),
             _ => (start + length, Some(start + length + 1)),
         };
-        let change = if first > clock {
-            first
-        } else {
-            second.filter(|&at| at > clock)?
-        };
+        let change = if first > clock { first } else { second.filter(|&at| at > clock)? };
         u64::try_from(change).ok()
     }
 
@@ -175,11 +161,7 @@ impl Counter {
             2 => length - elapsed % length,
             3 => {
                 let in_cycle = elapsed % length;
-                let in_half = if in_cycle < self.high_length() {
-                    in_cycle
-                } else {
-                    in_cycle - self.high_length()
-                };
+                let in_half = if in_cycle < self.high_length() { in_cycle } else { in_cycle - self.high_length() };
                 (length & !1) - 2 * in_half
             }
             _ => length - elapsed,
@@ -250,13 +232,7 @@ impl Counter {
             mode @ 0..=5 => mode,
             mode => mode - 4,
         };
-        *self = Counter {
-            mode,
-            is_bcd: value & 1 != 0,
-            access,
-            period: self.period,
-            ..Counter::new(self.gate)
-        };
+        *self = Counter { mode, is_bcd: value & 1 != 0, access, period: self.period, ..Counter::new(self.gate) };
     }
 
     pub(super) fn write(&mut self, value: u8, clock: i64) {
@@ -289,20 +265,14 @@ impl Counter {
         self.register = Some(count);
         self.waiting = match (self.mode, self.element) {
             (1 | 5, _) | (2 | 3, Element::Paused { .. }) => Waiting::Trigger,
-            (2 | 3, Element::Counting { start }) => Waiting::Boundary {
-                at: self.boundary(start, clock),
-            },
+            (2 | 3, Element::Counting { start }) => Waiting::Boundary { at: self.boundary(start, clock) },
             _ => Waiting::Nothing,
         };
         if self.waiting != Waiting::Nothing {
             return;
         }
         self.take_register();
-        self.element = if self.gate {
-            Element::Counting { start: clock + 1 }
-        } else {
-            Element::Paused { elapsed: 0 }
-        };
+        self.element = if self.gate { Element::Counting { start: clock + 1 } } else { Element::Paused { elapsed: 0 } };
     }
 
     pub(super) fn set_gate(&mut self, gate: bool, clock: i64) {
@@ -314,15 +284,9 @@ impl Counter {
             (1 | 5, _) if gate && self.register.is_some() => self.trigger(clock),
             (1 | 5, _) | (_, Element::Idle) => {}
             (2 | 3, _) if gate => self.trigger(clock),
-            (_, Element::Paused { elapsed }) => {
-                self.element = Element::Counting {
-                    start: clock - elapsed,
-                }
-            }
+            (_, Element::Paused { elapsed }) => self.element = Element::Counting { start: clock - elapsed },
             (_, Element::Counting { start }) => {
-                self.element = Element::Paused {
-                    elapsed: (clock - start).max(0),
-                };
+                self.element = Element::Paused { elapsed: (clock - start).max(0) };
                 if self.waiting != Waiting::Nothing {
                     self.waiting = Waiting::Trigger;
                 }
@@ -337,13 +301,9 @@ impl Counter {
 }
 
 fn to_bcd(value: u16) -> u16 {
-    (0..4).rev().fold(0, |word, digit| {
-        (word << 4) | (value / 10u16.pow(digit) % 10)
-    })
+    (0..4).rev().fold(0, |word, digit| (word << 4) | (value / 10u16.pow(digit) % 10))
 }
 
 fn from_bcd(word: u16) -> u32 {
-    (0..4).rev().fold(0, |sum, digit| {
-        sum * 10 + u32::from(word >> (4 * digit) & 0xf)
-    })
+    (0..4).rev().fold(0, |sum, digit| sum * 10 + u32::from(word >> (4 * digit) & 0xf))
 }

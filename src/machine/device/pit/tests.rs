@@ -1,10 +1,10 @@
+//! The 8254: modes, latches, gates and the time of its edges.
+
 use super::*;
 
 /// A nanosecond inside input clock `clock`.
 fn at(clock: u64) -> u64 {
-    PIT_RATE
-        .ns_at(clock)
-        .expect("tests stay in the first seconds")
+    PIT_RATE.ns_at(clock).expect("tests stay in the first seconds")
 }
 
 /// Programs a counter at clock 0: control word, then both bytes of the count.
@@ -48,11 +48,7 @@ fn wave(pit: &Pit, len: u64) -> String {
                 let event = evented.next_event().expect("just seen");
                 let before = evented.irq();
                 evented.advance(event);
-                assert_ne!(
-                    before,
-                    evented.irq(),
-                    "an event that changes nothing at {clock}"
-                );
+                assert_ne!(before, evented.irq(), "an event that changes nothing at {clock}");
             }
             level(&evented)
         })
@@ -150,9 +146,7 @@ fn mode_1_pulses_low_on_each_trigger() {
 fn mode_5_strobes_after_a_trigger() {
     let mut pit = program(2, 5, 3);
     pit.write_control(1, at(10));
-    let levels: Vec<bool> = (11..17)
-        .map(|clock| pit.read_control(at(clock)) & 0x20 != 0)
-        .collect();
+    let levels: Vec<bool> = (11..17).map(|clock| pit.read_control(at(clock)) & 0x20 != 0).collect();
     assert_eq!(levels, [true, true, true, false, true, true]);
 }
 
@@ -224,9 +218,7 @@ fn read_back_tells_status_before_count() {
 #[test]
 fn refresh_bit_toggles() {
     let mut pit = Pit::default();
-    let seen: Vec<u8> = (0..4)
-        .map(|n| pit.read_control(n * REFRESH_NS) & 0x10)
-        .collect();
+    let seen: Vec<u8> = (0..4).map(|n| pit.read_control(n * REFRESH_NS) & 0x10).collect();
     assert_eq!(seen, [0, 0x10, 0, 0x10]);
 }
 

@@ -22,17 +22,9 @@ impl Field {
 }
 
 /// The first second after `unix` whose time of day matches hours, minutes and seconds; `None` for a time that no day has.
-pub(super) fn next_after(
-    unix: i64,
-    [hours, minutes, seconds]: [u8; 3],
-    format: Format,
-) -> Option<i64> {
+pub(super) fn next_after(unix: i64, [hours, minutes, seconds]: [u8; 3], format: Format) -> Option<i64> {
     let field = |byte, value: u8| {
-        if byte >= 0xc0 {
-            Field::Any
-        } else {
-            Field::Exactly(value.into())
-        }
+        if byte >= 0xc0 { Field::Any } else { Field::Exactly(value.into()) }
     };
     let hours = field(hours, format.parse_hour(hours));
     let minutes = field(minutes, format.parse_number(minutes));
@@ -56,10 +48,7 @@ fn in_day(hours: Field, minutes: Field, seconds: Field, from: i64) -> Option<i64
         {
             return Some(hour * 3600 + minute * 60 + second);
         }
-        if let (Some(minute), Some(second)) = (
-            minutes.first_from(minute + 1, 60),
-            seconds.first_from(0, 60),
-        ) {
+        if let (Some(minute), Some(second)) = (minutes.first_from(minute + 1, 60), seconds.first_from(0, 60)) {
             return Some(hour * 3600 + minute * 60 + second);
         }
     }

@@ -21,19 +21,11 @@ pub(super) struct Format {
 
 impl Format {
     pub(super) fn number(self, value: u8) -> u8 {
-        if self.is_binary {
-            value
-        } else {
-            ((value / 10 % 10) << 4) | (value % 10)
-        }
+        if self.is_binary { value } else { ((value / 10 % 10) << 4) | (value % 10) }
     }
 
     pub(super) fn parse_number(self, byte: u8) -> u8 {
-        if self.is_binary {
-            byte
-        } else {
-            (byte >> 4) * 10 + (byte & 0x0f)
-        }
+        if self.is_binary { byte } else { (byte >> 4) * 10 + (byte & 0x0f) }
     }
 
     fn hour(self, hour: u8) -> u8 {
@@ -52,11 +44,7 @@ impl Format {
             return self.parse_number(byte);
         }
         let in_half = self.parse_number(byte & 0x7f) % 12;
-        if byte & 0x80 != 0 {
-            in_half + 12
-        } else {
-            in_half
-        }
+        if byte & 0x80 != 0 { in_half + 12 } else { in_half }
     }
 }
 
@@ -74,10 +62,7 @@ pub(super) struct DateTime {
 
 impl DateTime {
     pub(super) fn from_unix(unix: i64, weekday_offset: u8) -> DateTime {
-        let (days, second_of_day) = (
-            unix.div_euclid(SECONDS_PER_DAY),
-            unix.rem_euclid(SECONDS_PER_DAY),
-        );
+        let (days, second_of_day) = (unix.div_euclid(SECONDS_PER_DAY), unix.rem_euclid(SECONDS_PER_DAY));
         let (year, month, day) = date_of(days);
         DateTime {
             year,
@@ -93,13 +78,9 @@ impl DateTime {
     /// The Unix second, and what the day of the week is ahead of the true one.
     pub(super) fn to_unix(self) -> (i64, u8) {
         let days = days_of(self.year, self.month.clamp(1, 12), self.day.max(1));
-        let second_of_day =
-            i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
+        let second_of_day = i64::from(self.hour) * 3600 + i64::from(self.minute) * 60 + i64::from(self.second);
         let weekday = i64::from(self.weekday) - 1;
-        (
-            days * SECONDS_PER_DAY + second_of_day,
-            (weekday - weekday_of(days)).rem_euclid(7) as u8,
-        )
+        (days * SECONDS_PER_DAY + second_of_day, (weekday - weekday_of(days)).rem_euclid(7) as u8)
     }
 
     pub(super) fn encode(self, index: u8, format: Format) -> u8 {
@@ -112,21 +93,13 @@ impl DateTime {
             0x08 => format.number(self.month),
             0x09 => format.number(self.year.rem_euclid(100) as u8),
             // The century is BCD whatever register B says: it is firmware's convention, not the chip's.
-            _ => Format {
-                is_binary: false,
-                ..format
-            }
-            .number((self.year.div_euclid(100).rem_euclid(100)) as u8),
+            _ => Format { is_binary: false, ..format }.number((self.year.div_euclid(100).rem_euclid(100)) as u8),
         }
     }
 
     pub(super) fn decode(load: impl Fn(u8) -> u8, format: Format) -> DateTime {
         let number = |index| format.parse_number(load(index));
-        let century = Format {
-            is_binary: false,
-            ..format
-        }
-        .parse_number(load(0x32));
+        let century = Format { is_binary: false, ..format }.parse_number(load(0x32));
         DateTime {
             year: i64::from(century) * 100 + i64::from(number(0x09)),
             month: number(0x08),
@@ -160,10 +133,7 @@ fn first_day(months_from_march: i64) -> i64 {
 
 fn date_of(days: i64) -> (i64, u8, u8) {
     let from_march_0 = days + DAYS_TO_1970;
-    let (cycle, in_cycle) = (
-        from_march_0.div_euclid(DAYS_IN_400_YEARS),
-        from_march_0.rem_euclid(DAYS_IN_400_YEARS),
-    );
+    let (cycle, in_cycle) = (from_march_0.div_euclid(DAYS_IN_400_YEARS), from_march_0.rem_euclid(DAYS_IN_400_YEARS));
     let century = (in_cycle / 36_524).min(3);
     let in_century = in_cycle - century * 36_524;
     let (quad, in_quad) = (in_century / 1461, in_century % 1461);
@@ -173,9 +143,5 @@ fn date_of(days: i64) -> (i64, u8, u8) {
     let year = cycle * 400 + century * 100 + quad * 4 + year_in_quad;
     let month = (months_from_march + 2) % 12 + 1;
     let year = if month <= 2 { year + 1 } else { year };
-    (
-        year,
-        month as u8,
-        (day_of_year - first_day(months_from_march) + 1) as u8,
-    )
+    (year, month as u8, (day_of_year - first_day(months_from_march) + 1) as u8)
 }

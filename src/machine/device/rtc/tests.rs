@@ -1,10 +1,9 @@
+//! The CMOS clock: calendar, alarm, periodic and update interrupts.
+
 use super::*;
 
 const S: u64 = NS_PER_SECOND;
-const RAM: RamSize = RamSize {
-    below_4g: 256 << 20,
-    above_4g: 0,
-};
+const RAM: RamSize = RamSize { below_4g: 256 << 20, above_4g: 0 };
 /// 2024-02-28 23:59:58 UTC, a Wednesday.
 const BEFORE_LEAP_DAY: i64 = 1_709_164_798;
 
@@ -26,10 +25,7 @@ fn shown(rtc: &mut Rtc, now_ns: u64) -> [u8; 8] {
 #[test]
 fn leap_day_comes_in_2024_and_2000_but_not_in_2100() {
     let mut rtc = Rtc::new(BEFORE_LEAP_DAY, RAM);
-    assert_eq!(
-        shown(&mut rtc, 0),
-        [0x20, 0x24, 0x02, 0x28, 4, 0x23, 0x59, 0x58]
-    );
+    assert_eq!(shown(&mut rtc, 0), [0x20, 0x24, 0x02, 0x28, 4, 0x23, 0x59, 0x58]);
     assert_eq!(shown(&mut rtc, 2 * S), [0x20, 0x24, 0x02, 0x29, 5, 0, 0, 0]);
     let mut rtc = Rtc::new(951_868_799, RAM);
     assert_eq!(shown(&mut rtc, S), [0x20, 0x00, 0x03, 0x01, 4, 0, 0, 0]);
@@ -42,10 +38,7 @@ fn calendar_agrees_with_counting_day_by_day() {
     let (mut year, mut month, mut day) = (1970, 1, 1);
     for days in 0..60_000 {
         let date_time = DateTime::from_unix(days * 86_400, 0);
-        assert_eq!(
-            (date_time.year, date_time.month, date_time.day),
-            (year, month, day)
-        );
+        assert_eq!((date_time.year, date_time.month, date_time.day), (year, month, day));
         assert_eq!(date_time.to_unix(), (days * 86_400, 0));
         let is_leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
         let last = match month {
@@ -65,20 +58,13 @@ fn calendar_agrees_with_counting_day_by_day() {
 
 #[test]
 fn hours_are_shown_in_every_format() {
-    for (b, midnight, noon, evening) in [
-        (0x02, 0x00, 0x12, 0x23),
-        (0x06, 0, 12, 23),
-        (0x00, 0x12, 0x92, 0x91),
-        (0x04, 12, 0x8c, 0x8b),
-    ] {
+    for (b, midnight, noon, evening) in
+        [(0x02, 0x00, 0x12, 0x23), (0x06, 0, 12, 23), (0x00, 0x12, 0x92, 0x91), (0x04, 12, 0x8c, 0x8b)]
+    {
         for (hour, expected) in [(0, midnight), (12, noon), (23, evening)] {
             let mut rtc = Rtc::new(hour * 3600, RAM);
             put(&mut rtc, 0x0b, b, 0);
-            assert_eq!(
-                get(&mut rtc, 0x04, 0),
-                expected,
-                "hour {hour} with register B {b:#x}"
-            );
+            assert_eq!(get(&mut rtc, 0x04, 0), expected, "hour {hour} with register B {b:#x}");
         }
     }
 }
@@ -87,38 +73,20 @@ fn hours_are_shown_in_every_format() {
 fn guest_sets_the_time_under_set() {
     let mut rtc = Rtc::new(0, RAM);
     put(&mut rtc, 0x0b, 0x82, 300);
-    for (index, value) in [
-        (0x32, 0x20),
-        (9, 0x23),
-        (8, 0x12),
-        (7, 0x31),
-        (6, 1),
-        (4, 0x23),
-        (2, 0x59),
-        (0, 0x59),
-    ] {
+    for (index, value) in [(0x32, 0x20), (9, 0x23), (8, 0x12), (7, 0x31), (6, 1), (4, 0x23), (2, 0x59), (0, 0x59)] {
         put(&mut rtc, index, value, 5 * S);
     }
     assert_eq!(get(&mut rtc, 0, 20 * S), 0x59);
     put(&mut rtc, 0x0b, 0x02, 20 * S + 300);
-    assert_eq!(
-        shown(&mut rtc, 20 * S + 400),
-        [0x20, 0x23, 0x12, 0x31, 1, 0x23, 0x59, 0x59]
-    );
-    assert_eq!(
-        shown(&mut rtc, 21 * S),
-        [0x20, 0x24, 0x01, 0x01, 2, 0, 0, 0]
-    );
+    assert_eq!(shown(&mut rtc, 20 * S + 400), [0x20, 0x23, 0x12, 0x31, 1, 0x23, 0x59, 0x59]);
+    assert_eq!(shown(&mut rtc, 21 * S), [0x20, 0x24, 0x01, 0x01, 2, 0, 0, 0]);
 }
 
 #[test]
 fn writing_one_register_while_running_keeps_the_others() {
     let mut rtc = Rtc::new(BEFORE_LEAP_DAY, RAM);
     put(&mut rtc, 2, 0x30, S + 5);
-    assert_eq!(
-        shown(&mut rtc, S + 6),
-        [0x20, 0x24, 0x02, 0x28, 4, 0x23, 0x30, 0x59]
-    );
+    assert_eq!(shown(&mut rtc, S + 6), [0x20, 0x24, 0x02, 0x28, 4, 0x23, 0x30, 0x59]);
 }
 
 #[test]
@@ -183,11 +151,7 @@ fn alarm_matches_exact_wildcard_and_next_day() {
         for (index, value) in [(5, hours), (3, minutes), (1, seconds), (0x0b, 0x22)] {
             put(&mut rtc, index, value, 0);
         }
-        assert_eq!(
-            rtc.next_event(),
-            Some(after * S),
-            "{hours:02x}:{minutes:02x}:{seconds:02x}"
-        );
+        assert_eq!(rtc.next_event(), Some(after * S), "{hours:02x}:{minutes:02x}:{seconds:02x}");
         rtc.advance(after * S - 1);
         assert!(!rtc.irq());
         rtc.advance(after * S);
@@ -206,15 +170,8 @@ fn alarm_at_an_impossible_time_never_comes() {
 
 #[test]
 fn memory_tells_the_size_of_ram() {
-    let mut rtc = Rtc::new(
-        0,
-        RamSize {
-            below_4g: 256 << 20,
-            above_4g: 1 << 30,
-        },
-    );
-    let mut word =
-        |index| u32::from(get(&mut rtc, index, 0)) | u32::from(get(&mut rtc, index + 1, 0)) << 8;
+    let mut rtc = Rtc::new(0, RamSize { below_4g: 256 << 20, above_4g: 1 << 30 });
+    let mut word = |index| u32::from(get(&mut rtc, index, 0)) | u32::from(get(&mut rtc, index + 1, 0)) << 8;
     assert_eq!(word(0x15), 640);
     assert_eq!(word(0x17), 65_535);
     assert_eq!(word(0x34), (256 - 16) * 16);

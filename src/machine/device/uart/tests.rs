@@ -1,3 +1,5 @@
+//! The 16550: FIFOs, interrupt priorities, loopback.
+
 use super::*;
 
 fn interrupting() -> Uart {
@@ -124,12 +126,8 @@ fn restored_uart_saves_to_equal_bytes() {
     uart.receive(b"more than sixteen bytes of input");
     uart.read(0x3f8);
     let bytes = postcard::to_stdvec(&uart.state()).expect("plain data");
-    let back =
-        Uart::from_state(postcard::from_bytes(&bytes).expect("written just now")).expect("it fits");
-    assert_eq!(
-        postcard::to_stdvec(&back.state()).expect("plain data"),
-        bytes
-    );
+    let back = Uart::from_state(postcard::from_bytes(&bytes).expect("written just now")).expect("it fits");
+    assert_eq!(postcard::to_stdvec(&back.state()).expect("plain data"), bytes);
     assert_eq!(back.irq(), uart.irq());
 }
 

@@ -99,19 +99,9 @@ pub fn family(code: Code) -> Family {
     let has = |of: &[CpuidFeature]| features.iter().any(|feature| of.contains(feature));
     let op_code = code.op_code();
     let is_mm = op_code.op_kinds().iter().any(|kind| {
-        matches!(
-            kind,
-            OpCodeOperandKind::mm_reg | OpCodeOperandKind::mm_rm | OpCodeOperandKind::mm_or_mem
-        )
+        matches!(kind, OpCodeOperandKind::mm_reg | OpCodeOperandKind::mm_rm | OpCodeOperandKind::mm_or_mem)
     });
-    if is_mm
-        || has(&[
-            CpuidFeature::FPU,
-            CpuidFeature::FPU287,
-            CpuidFeature::FPU387,
-            CpuidFeature::MMX,
-        ])
-    {
+    if is_mm || has(&[CpuidFeature::FPU, CpuidFeature::FPU287, CpuidFeature::FPU387, CpuidFeature::MMX]) {
         return Family::Fpu;
     }
     let sse = [
@@ -123,11 +113,7 @@ pub fn family(code: Code) -> Family {
         CpuidFeature::SSE4_2,
         CpuidFeature::FXSR,
     ];
-    if has(&sse) {
-        Family::Sse
-    } else {
-        Family::Integer
-    }
+    if has(&sse) { Family::Sse } else { Family::Integer }
 }
 
 /// Whether an instruction ends straight-line code.
@@ -138,20 +124,12 @@ pub fn is_branch(code: Code) -> bool {
         .op_kinds()
         .iter()
         .any(|kind| matches!(kind, OpCodeOperandKind::br64_1 | OpCodeOperandKind::br64_4));
-    branch_operand
-        || matches!(
-            code.mnemonic(),
-            M::Jmp | M::Call | M::Ret | M::Int3 | M::Ud1 | M::Ud2
-        )
+    branch_operand || matches!(code.mnemonic(), M::Jmp | M::Call | M::Ret | M::Int3 | M::Ud1 | M::Ud2)
 }
 
 /// The instructions that have the given family and no branch.
 pub fn of_family(codes: &[Code], wanted: Family) -> Vec<Code> {
-    codes
-        .iter()
-        .copied()
-        .filter(|&code| !is_branch(code) && family(code) == wanted)
-        .collect()
+    codes.iter().copied().filter(|&code| !is_branch(code) && family(code) == wanted).collect()
 }
 
 /// Every instruction form that is generated, in iced's order.
@@ -168,10 +146,7 @@ fn is_generated(code: Code) -> bool {
         && !code.is_privileged()
         && !op_code.is_reserved_nop();
     legal
-        && code
-            .cpuid_features()
-            .iter()
-            .all(|feature| MODEL.contains(feature))
+        && code.cpuid_features().iter().all(|feature| MODEL.contains(feature))
         && !LEFT_OUT.contains(&code.mnemonic())
         && !differs_by_vendor(code)
         && !has_left_out_operand(op_code)
@@ -193,30 +168,11 @@ fn differs_by_vendor(code: Code) -> bool {
 
 fn has_left_out_operand(op_code: &OpCodeInfo) -> bool {
     use OpCodeOperandKind as K;
-    let segment = [
-        K::seg_reg,
-        K::es,
-        K::cs,
-        K::ss,
-        K::ds,
-        K::fs,
-        K::gs,
-        K::cr_reg,
-        K::dr_reg,
-        K::tr_reg,
-    ];
-    let far_or_short = [
-        K::farbr2_2,
-        K::farbr4_2,
-        K::br16_1,
-        K::br16_2,
-        K::br32_1,
-        K::br32_4,
-        K::brdisp_2,
-        K::brdisp_4,
-    ];
+    let segment = [K::seg_reg, K::es, K::cs, K::ss, K::ds, K::fs, K::gs, K::cr_reg, K::dr_reg, K::tr_reg];
+    let far_or_short = [K::farbr2_2, K::farbr4_2, K::br16_1, K::br16_2, K::br32_1, K::br32_4, K::brdisp_2, K::brdisp_4];
     let is_far = op_code.mnemonic() == Mnemonic::Jmp || op_code.mnemonic() == Mnemonic::Call;
-    op_code.op_kinds().iter().any(|kind| {
-        segment.contains(kind) || far_or_short.contains(kind) || (is_far && *kind == K::mem)
-    })
+    op_code
+        .op_kinds()
+        .iter()
+        .any(|kind| segment.contains(kind) || far_or_short.contains(kind) || (is_far && *kind == K::mem))
 }

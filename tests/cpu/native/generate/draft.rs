@@ -13,6 +13,8 @@ pub struct Draft {
     pinned: u16,
     /// Registers reserved as addresses in a block; empty for single instructions.
     pub pointers: Vec<usize>,
+    /// The counter of a block that is a loop: never an explicit operand.
+    pub counter: Option<usize>,
 }
 
 impl Draft {
@@ -32,19 +34,8 @@ impl Draft {
         fx.set_mxcsr(values::mxcsr(&mut random));
         let gpr = std::array::from_fn(|_| values::integer(&mut random));
         let rflags = random.next() & FLAGS;
-        let state = State {
-            gpr,
-            rip: CODE_BASE + entry,
-            rflags,
-            fx,
-        };
-        Draft {
-            random,
-            state,
-            memory: Vec::new(),
-            pinned: 0,
-            pointers: Vec::new(),
-        }
+        let state = State { gpr, rip: CODE_BASE + entry, rflags, fx };
+        Draft { random, state, memory: Vec::new(), pinned: 0, pointers: Vec::new(), counter: None }
     }
 
     pub fn is_pinned(&self, register: usize) -> bool {
@@ -67,10 +58,7 @@ impl Draft {
         if offset < DATA_SIZE as u64 && !bytes.is_empty() {
             let room = DATA_SIZE - offset as usize;
             let bytes = bytes[..bytes.len().min(room)].to_vec();
-            self.memory.push(Bytes {
-                offset: offset as u32,
-                bytes,
-            });
+            self.memory.push(Bytes { offset: offset as u32, bytes });
         }
     }
 

@@ -12,13 +12,13 @@ use iced_x86::{Code, ConditionCode, Decoder, DecoderOptions, Encoder, Instructio
 use super::case::{CODE_BASE, CODE_SIZE, Case, DATA_BASE, EXIT_JUMP_SIZE, Retires};
 use super::masks::Masks;
 use super::random::Random;
-use block::Pools;
+use block::{LOOP_END_SIZE, Pools};
 use catalogue::{Family, catalogue};
 use draft::Draft;
 pub use prepare::operand_address;
 
-/// The longest code of a case: eight instructions of 15 bytes and the exit jump.
-const LONGEST: u64 = 8 * 15 + EXIT_JUMP_SIZE as u64;
+/// The longest code of a case: eight instructions of 15 bytes, the end of a loop and the exit jump.
+const LONGEST: u64 = 8 * 15 + LOOP_END_SIZE + EXIT_JUMP_SIZE as u64;
 /// Cases out of 100 that are blocks.
 const BLOCKS_PERCENT: u64 = 30;
 
@@ -41,44 +41,18 @@ impl Generator {
     /// A generator for the run `seed`; blocks avoid spreading what `masks` ignores.
     pub fn new(seed: u64, masks: &Masks) -> Self {
         let codes = catalogue();
-        let composable: Vec<Code> = codes
-            .iter()
-            .copied()
-            .filter(|&code| masks.is_composable(code))
-            .collect();
+        let composable: Vec<Code> = codes.iter().copied().filter(|&code| masks.is_composable(code)).collect();
         let of = |wanted| catalogue::of_family(&composable, wanted);
-        let integer: Vec<Code> = of(Family::Integer)
-            .into_iter()
-            .filter(|&code| !moves_stack_or_strings(code))
-            .collect();
+        let integer: Vec<Code> =
+            of(Family::Integer).into_iter().filter(|&code| !moves_stack_or_strings(code)).collect();
         let pools = Pools {
-            flags: integer
-                .iter()
-                .copied()
-                .filter(|&code| block::is_flag_instruction(code))
-                .collect(),
+            flags: integer.iter().copied().filter(|&code| block::is_flag_instruction(code)).collect(),
             integer,
-            sse: of(Family::Sse)
-                .into_iter()
-                .filter(|&code| !loads_control(code))
-                .collect(),
-            fpu: of(Family::Fpu)
-                .into_iter()
-                .filter(|&code| !loads_control(code))
-                .collect(),
-            conditional: codes
-                .iter()
-                .copied()
-                .filter(|&code| is_short_jcc(code))
-                .collect(),
+            sse: of(Family::Sse).into_iter().filter(|&code| !loads_control(code)).collect(),
+            fpu: of(Family::Fpu).into_iter().filter(|&code| !loads_control(code)).collect(),
+            conditional: codes.iter().copied().filter(|&code| is_short_jcc(code)).collect(),
         };
-        Generator {
-            seed,
-            masks: masks.clone(),
-            codes,
-            pools,
-            encoder_failures: 0,
-        }
+        Generator { seed, masks: masks.clone(), codes, pools, encoder_failures: 0 }
     }
 
     /// The forms that single-instruction cases are drawn from.
@@ -106,14 +80,7 @@ impl Generator {
 
     /// A single-instruction case of the given form, or `None` when 50 draws had no encoding.
     pub fn case_of(&self, code: Code, number: u64) -> Option<Case> {
-        (0..50).find_map(|attempt| {
-            single(
-                code,
-                self.seed,
-                number,
-                Random::for_case(self.seed ^ attempt, number),
-            )
-        })
+        (0..50).find_map(|attempt| single(code, self.seed, number, Random::for_case(self.seed ^ attempt, number)))
     }
 }
 
@@ -124,19 +91,8 @@ fn single(code: Code, seed: u64, number: u64, mut random: Random) -> Option<Case
     let target = branch_target(code, &mut draft);
     let Placed { bytes, instruction } = make(code, &mut draft, ip, target)?;
     let varies = catalogue::is_branch(code) || block::has_rep(&instruction);
-    let retires = if varies {
-        Retires::Varies(1)
-    } else {
-        Retires::Exactly(1)
-    };
-    Some(Case {
-        seed,
-        number,
-        code: bytes,
-        retires,
-        before: draft.state,
-        memory: draft.memory,
-    })
+    let retires = if varies { Retires::Varies(1) } else { Retires::Exactly(1) };
+    Some(Case { seed, number, code: bytes, retires, before: draft.state, memory: draft.memory })
 }
 
 /// Fills, prepares and encodes; the bytes must decode to the same form again.
@@ -147,10 +103,7 @@ fn make(code: Code, draft: &mut Draft, ip: u64, target: u64) -> Option<Placed> {
     encoder.encode(&instruction, ip).ok()?;
     let bytes = encoder.take_buffer();
     let decoded = Decoder::with_ip(64, &bytes, ip, DecoderOptions::NONE).decode();
-    (decoded.code() == code && decoded.len() == bytes.len()).then_some(Placed {
-        bytes,
-        instruction: decoded,
-    })
+    (decoded.code() == code && decoded.len() == bytes.len()).then_some(Placed { bytes, instruction: decoded })
 }
 
 /// Where the code lies: anywhere in the code pages, one in ten across their boundary.
@@ -167,17 +120,9 @@ fn branch_target(code: Code, draft: &mut Draft) -> u64 {
     let is_short = code.op_code().op_kinds().first() == Some(&iced_x86::OpCodeOperandKind::br64_1);
     if is_short {
         let forward = draft.random.chance(50);
-        return if forward {
-            rip + 24 + draft.random.below(80)
-        } else {
-            rip - 2 - draft.random.below(100)
-        };
+        return if forward { rip + 24 + draft.random.below(80) } else { rip - 2 - draft.random.below(100) };
     }
-    if matches!(
-        code.mnemonic(),
-        Mnemonic::Jmp | Mnemonic::Call | Mnemonic::Ret
-    ) && draft.random.chance(6)
-    {
+    if matches!(code.mnemonic(), Mnemonic::Jmp | Mnemonic::Call | Mnemonic::Ret) && draft.random.chance(6) {
         return DATA_BASE + draft.random.below(0x4000);
     }
     loop {
@@ -195,10 +140,7 @@ fn is_short_jcc(code: Code) -> bool {
 
 fn is_plain_jcc(code: Code) -> bool {
     use Mnemonic as M;
-    !matches!(
-        code.mnemonic(),
-        M::Loop | M::Loope | M::Loopne | M::Jcxz | M::Jecxz | M::Jrcxz
-    )
+    !matches!(code.mnemonic(), M::Loop | M::Loope | M::Loopne | M::Jcxz | M::Jecxz | M::Jrcxz)
 }
 
 /// Kept out of blocks: their preparation would fight over RSP, RSI, RDI, RCX with the rest of the block.
@@ -206,8 +148,7 @@ fn moves_stack_or_strings(code: Code) -> bool {
     use Mnemonic as M;
     let mut probe = Instruction::default();
     probe.set_code(code);
-    let is_string =
-        probe.is_string_instruction() && !matches!(code.mnemonic(), M::Stosq | M::Lodsb | M::Movsd);
+    let is_string = probe.is_string_instruction() && !matches!(code.mnemonic(), M::Stosq | M::Lodsb | M::Movsd);
     is_string
         || matches!(code.mnemonic(), M::Enter | M::Leave | M::Popf | M::Popfq | M::Xlatb | M::Bt if code != Code::Bt_rm32_imm8)
 }

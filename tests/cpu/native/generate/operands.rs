@@ -1,8 +1,6 @@
 //! Fills the operands of an instruction form: random registers, immediates and addresses that fit the draft's registers.
 
-use iced_x86::{
-    Code, Instruction, MemorySize, OpCodeInfo, OpCodeOperandKind as K, OpKind, Register,
-};
+use iced_x86::{Code, Instruction, MemorySize, OpCodeInfo, OpCodeOperandKind as K, OpKind, Register};
 
 use super::draft::Draft;
 use super::values;
@@ -45,6 +43,9 @@ fn gpr(width: u32, draft: &mut Draft) -> Register {
         let register = first + draft.random.below(count) as u32;
         // In a block the address registers stay out of the way, so that later accesses still hit.
         let number = register.full_register().number();
+        if draft.counter == Some(number) {
+            continue;
+        }
         if !draft.pointers.contains(&number) || draft.random.chance(5) {
             return register;
         }
@@ -52,15 +53,12 @@ fn gpr(width: u32, draft: &mut Draft) -> Register {
 }
 
 fn register_for(kind: K, draft: &mut Draft) -> Option<Register> {
-    let is_memory_form = matches!(
-        kind,
-        K::r8_or_mem | K::r16_or_mem | K::r32_or_mem | K::r64_or_mem | K::mm_or_mem | K::xmm_or_mem
-    );
+    let is_memory_form =
+        matches!(kind, K::r8_or_mem | K::r16_or_mem | K::r32_or_mem | K::r64_or_mem | K::mm_or_mem | K::xmm_or_mem);
     if is_memory_form && draft.random.chance(55) {
         return None;
     }
-    let numbered =
-        |first: Register, count: u64, draft: &mut Draft| first + draft.random.below(count) as u32;
+    let numbered = |first: Register, count: u64, draft: &mut Draft| first + draft.random.below(count) as u32;
     Some(match kind {
         K::r8_or_mem | K::r8_reg | K::r8_opcode => gpr(8, draft),
         K::r16_or_mem | K::r16_reg | K::r16_reg_mem | K::r16_rm | K::r16_opcode => gpr(16, draft),
@@ -95,13 +93,7 @@ fn is_immediate(kind: K) -> bool {
     )
 }
 
-fn set_immediate(
-    instruction: &mut Instruction,
-    operand: u32,
-    kind: K,
-    is_second: bool,
-    draft: &mut Draft,
-) {
+fn set_immediate(instruction: &mut Instruction, operand: u32, kind: K, is_second: bool, draft: &mut Draft) {
     let value = values::integer(&mut draft.random);
     let op_kind = match kind {
         K::imm8 | K::imm8_const_1 if is_second => OpKind::Immediate8_2nd,
@@ -134,6 +126,12 @@ fn add_prefixes(instruction: &mut Instruction, op_code: &OpCodeInfo, draft: &mut
     if op_code.can_use_lock_prefix() && writes_memory && draft.random.chance(15) {
         instruction.set_has_lock_prefix(true);
     }
+    // Ignored in 64-bit mode, but for what it does to the kind of a fault.
+    let has_memory = (0..instruction.op_count()).any(|n| instruction.op_kind(n) == OpKind::Memory);
+    if has_memory && draft.random.chance(6) {
+        let segments = [Register::ES, Register::CS, Register::SS, Register::DS];
+        instruction.set_segment_prefix(draft.random.pick(&segments));
+    }
     if instruction.is_string_instruction() {
         if op_code.can_use_repne_prefix() && draft.random.chance(30) {
             instruction.set_has_repne_prefix(true);
@@ -152,15 +150,8 @@ fn operand_size(instruction: &mut Instruction, operand: u32) -> u64 {
     }
 }
 
-fn set_memory(
-    instruction: &mut Instruction,
-    operand: u32,
-    kind: K,
-    op_code: &OpCodeInfo,
-    draft: &mut Draft,
-) -> bool {
-    let is_short =
-        op_code.address_size() == 32 || (op_code.address_size() == 0 && draft.random.chance(12));
+fn set_memory(instruction: &mut Instruction, operand: u32, kind: K, op_code: &OpCodeInfo, draft: &mut Draft) -> bool {
+    let is_short = op_code.address_size() == 32 || (op_code.address_size() == 0 && draft.random.chance(12));
     let implicit = match (kind, is_short) {
         (K::seg_rSI, false) => OpKind::MemorySegRSI,
         (K::seg_rSI, true) => OpKind::MemorySegESI,
@@ -170,11 +161,7 @@ fn set_memory(
         (K::seg_rDI, true) => OpKind::MemorySegEDI,
         (K::seg_rBX_al, _) => {
             instruction.set_op_kind(operand, OpKind::Memory);
-            instruction.set_memory_base(if is_short {
-                Register::EBX
-            } else {
-                Register::RBX
-            });
+            instruction.set_memory_base(if is_short { Register::EBX } else { Register::RBX });
             instruction.set_memory_index(Register::AL);
             return true;
         }
@@ -183,16 +170,7 @@ fn set_memory(
             set_absolute(instruction, draft.data_address(size), is_short);
             return true;
         }
-        (
-            K::mem
-            | K::r8_or_mem
-            | K::r16_or_mem
-            | K::r32_or_mem
-            | K::r64_or_mem
-            | K::mm_or_mem
-            | K::xmm_or_mem,
-            _,
-        ) => {
+        (K::mem | K::r8_or_mem | K::r16_or_mem | K::r32_or_mem | K::r64_or_mem | K::mm_or_mem | K::xmm_or_mem, _) => {
             let size = operand_size(instruction, operand);
             let address = draft.data_address(size);
             set_address(instruction, address, is_short, draft);
@@ -202,11 +180,7 @@ fn set_memory(
         _ => return false,
     };
     // Both string operands have to agree on the address size.
-    let other = if operand > 0 {
-        instruction.op0_kind()
-    } else {
-        implicit
-    };
+    let other = if operand > 0 { instruction.op0_kind() } else { implicit };
     let agreed = match (implicit, other) {
         (OpKind::MemoryESRDI, OpKind::MemorySegESI) => OpKind::MemoryESEDI,
         (OpKind::MemoryESEDI, OpKind::MemorySegRSI) => OpKind::MemoryESRDI,
@@ -229,19 +203,11 @@ fn set_address(instruction: &mut Instruction, address: u64, is_short: bool, draf
         return set_absolute(instruction, address, is_short);
     }
     if draft.random.chance(15) {
-        instruction.set_memory_base(if is_short {
-            Register::EIP
-        } else {
-            Register::RIP
-        });
+        instruction.set_memory_base(if is_short { Register::EIP } else { Register::RIP });
         instruction.set_memory_displ_size(if is_short { 4 } else { 8 });
         return instruction.set_memory_displacement64(address);
     }
-    let first = if is_short {
-        Register::EAX
-    } else {
-        Register::RAX
-    };
+    let first = if is_short { Register::EAX } else { Register::RAX };
     let mut rest = address;
     if draft.random.chance(40) {
         let index = draft.random.below(16) as usize;
@@ -267,35 +233,19 @@ fn set_address(instruction: &mut Instruction, address: u64, is_short: bool, draf
     };
     let free = free_register(draft);
     let value = rest.wrapping_sub(displacement as u64);
-    let upper = if is_short {
-        draft.random.next() << 32
-    } else {
-        0
-    };
-    let wanted = if is_short {
-        (value & 0xFFFF_FFFF) | upper
-    } else {
-        value
-    };
+    let upper = if is_short { draft.random.next() << 32 } else { 0 };
+    let wanted = if is_short { (value & 0xFFFF_FFFF) | upper } else { value };
     let is_set = free.is_some_and(|base| draft.pin(base, wanted));
     match free {
         Some(base) if is_set => {
             instruction.set_memory_base(first + base as u32);
-            set_displacement(
-                instruction,
-                displacement,
-                if size == 8 && is_short { 4 } else { size },
-            );
+            set_displacement(instruction, displacement, if size == 8 && is_short { 4 } else { size });
         }
         Some(base) => {
             // A pointer of the block that is already in use: reach the address by displacement.
             let distance = rest.wrapping_sub(draft.state.gpr[base]) as i32;
             instruction.set_memory_base(first + base as u32);
-            set_displacement(
-                instruction,
-                i64::from(distance),
-                if is_short { 4 } else { 8 },
-            );
+            set_displacement(instruction, i64::from(distance), if is_short { 4 } else { 8 });
         }
         None => {
             instruction.set_memory_index(Register::None);
@@ -306,11 +256,7 @@ fn set_address(instruction: &mut Instruction, address: u64, is_short: bool, draf
 
 fn set_displacement(instruction: &mut Instruction, displacement: i64, size: u32) {
     instruction.set_memory_displ_size(size);
-    let value = if size == 4 {
-        displacement as u64 & 0xFFFF_FFFF
-    } else {
-        displacement as u64
-    };
+    let value = if size == 4 { displacement as u64 & 0xFFFF_FFFF } else { displacement as u64 };
     instruction.set_memory_displacement64(value);
 }
 
@@ -336,9 +282,7 @@ fn put_operand(size: MemorySize, address: u64, draft: &mut Draft) {
     let random = &mut draft.random;
     let bytes: Vec<u8> = match (size.element_type(), size.size()) {
         (MemorySize::Float80, _) => values::f80(random).to_vec(),
-        (MemorySize::Bcd, _) => (0..10)
-            .map(|_| random.below(10) as u8 | ((random.below(10) as u8) << 4))
-            .collect(),
+        (MemorySize::Bcd, _) => (0..10).map(|_| random.below(10) as u8 | ((random.below(10) as u8) << 4)).collect(),
         (MemorySize::Float32, 4) => values::f32_bits(random).to_le_bytes().to_vec(),
         (MemorySize::Float64, 8) => values::f64_bits(random).to_le_bytes().to_vec(),
         (_, 16) => values::xmm(random).to_le_bytes().to_vec(),

@@ -26,15 +26,13 @@ pub fn register_value(state: &State, register: Register) -> u64 {
 
 /// The address of a memory operand under the registers of `state`.
 pub fn operand_address(instruction: &Instruction, operand: u32, state: &State) -> Option<u64> {
-    instruction.virtual_address(operand, 0, |register, _, _| {
-        Some(register_value(state, register))
-    })
+    instruction.virtual_address(operand, 0, |register, _, _| Some(register_value(state, register)))
 }
 
 /// Prepares registers and memory; `target` is where an indirect branch should go.
 pub fn prepare(instruction: &mut Instruction, draft: &mut Draft, target: u64) {
     if instruction.is_string_instruction() {
-        string_pointers(draft);
+        string_pointers(instruction, draft);
     }
     if instruction.is_stack_instruction() || matches!(instruction.mnemonic(), M::Enter | M::Leave) {
         let top = draft.roomy_address();
@@ -48,10 +46,10 @@ pub fn prepare(instruction: &mut Instruction, draft: &mut Draft, target: u64) {
         M::Cmpxchg => equal_accumulator(instruction, draft),
         M::Cmpxchg8b | M::Cmpxchg16b => equal_pair(instruction, draft),
         M::Xlatb => {
-            let table = draft.roomy_address();
+            let table = draft.roomy_address() | unused_upper(instruction, draft);
             draft.pin(RBX, table);
         }
-        M::Maskmovq | M::Maskmovdqu => string_pointers(draft),
+        M::Maskmovq | M::Maskmovdqu => string_pointers(instruction, draft),
         M::Enter => enter_operands(instruction, draft),
         M::Leave => {
             let frame = draft.roomy_address();
@@ -69,23 +67,24 @@ pub fn prepare(instruction: &mut Instruction, draft: &mut Draft, target: u64) {
     }
 }
 
-fn string_pointers(draft: &mut Draft) {
+/// With 32-bit addresses the upper halves of the registers do not count, so they are filled.
+fn unused_upper(instruction: &Instruction, draft: &mut Draft) -> u64 {
+    let is_short_kind = |kind| matches!(kind, OpKind::MemorySegESI | OpKind::MemorySegEDI | OpKind::MemoryESEDI);
+    let is_short = (0..instruction.op_count()).any(|n| is_short_kind(instruction.op_kind(n)))
+        || instruction.memory_base() == Register::EBX;
+    if is_short { draft.random.next() << 32 } else { 0 }
+}
+
+fn string_pointers(instruction: &Instruction, draft: &mut Draft) {
+    let upper = unused_upper(instruction, draft);
     let (source, destination) = (draft.roomy_address(), draft.roomy_address());
     let near = draft.random.chance(15);
     // Overlapping ranges show the order of the element copies.
-    let destination = if near {
-        source.wrapping_add(draft.random.below(17)).wrapping_sub(8)
-    } else {
-        destination
-    };
-    draft.pin(RSI, source);
-    draft.pin(RDI, destination);
-    let count = if draft.random.chance(90) {
-        draft.random.below(12)
-    } else {
-        draft.random.below(0x3000)
-    };
-    draft.pin(RCX, count);
+    let destination = if near { source.wrapping_add(draft.random.below(17)).wrapping_sub(8) } else { destination };
+    draft.pin(RSI, source | upper);
+    draft.pin(RDI, destination | upper);
+    let count = if draft.random.chance(90) { draft.random.below(12) } else { draft.random.below(0x3000) };
+    draft.pin(RCX, count | upper);
 }
 
 fn dividend(instruction: &Instruction, draft: &mut Draft) {
@@ -99,11 +98,7 @@ fn dividend(instruction: &Instruction, draft: &mut Draft) {
     let signed = instruction.mnemonic() == M::Idiv;
     let low = values::integer(&mut draft.random);
     let spread = |value: u64, bits: u32| {
-        if signed {
-            (((value << (64 - bits)) as i64) >> 63) as u64
-        } else {
-            0
-        }
+        if signed { (((value << (64 - bits)) as i64) >> 63) as u64 } else { 0 }
     };
     if width == 1 {
         let upper = spread(low, 8) & 0xFF;
@@ -111,22 +106,14 @@ fn dividend(instruction: &Instruction, draft: &mut Draft) {
     } else {
         draft.state.gpr[RAX] = low;
         // Sometimes a little more than fits in the low half, so that quotients use all bits.
-        let extra = if draft.random.chance(30) {
-            draft.random.below(4)
-        } else {
-            0
-        };
+        let extra = if draft.random.chance(30) { draft.random.below(4) } else { 0 };
         draft.state.gpr[RDX] = spread(low, width as u32 * 8) ^ extra;
     }
 }
 
 fn count_in_cl(draft: &mut Draft, bound: u64) {
     if !draft.is_pinned(RCX) {
-        let count = if draft.random.chance(30) {
-            draft.random.below(3)
-        } else {
-            draft.random.below(bound)
-        };
+        let count = if draft.random.chance(30) { draft.random.below(3) } else { draft.random.below(bound) };
         draft.state.gpr[RCX] = (draft.state.gpr[RCX] & !0xFF) | count;
     }
 }
@@ -181,10 +168,7 @@ fn equal_pair(instruction: &Instruction, draft: &mut Draft) {
     }
     if let Some(address) = operand_address(instruction, 0, &draft.state) {
         let half = instruction.memory_size().size() / 2;
-        let (low, high) = (
-            draft.state.gpr[RAX].to_le_bytes(),
-            draft.state.gpr[RDX].to_le_bytes(),
-        );
+        let (low, high) = (draft.state.gpr[RAX].to_le_bytes(), draft.state.gpr[RDX].to_le_bytes());
         let bytes = [&low[..half], &high[..half]].concat();
         draft.patch(address, &bytes);
     }
@@ -195,11 +179,7 @@ fn enter_operands(instruction: &mut Instruction, draft: &mut Draft) {
     draft.pin(RBP, frame);
     let size = draft.random.below(64) as u16;
     instruction.set_immediate16(size);
-    let level = if draft.random.chance(60) {
-        0
-    } else {
-        draft.random.below(5) as u8
-    };
+    let level = if draft.random.chance(60) { 0 } else { draft.random.below(5) as u8 };
     instruction.set_immediate8_2nd(level);
 }
 
@@ -232,11 +212,7 @@ fn indirect_target(instruction: &Instruction, draft: &mut Draft, target: u64) {
 fn small_rcx(draft: &mut Draft) {
     if draft.random.chance(60) {
         let count = draft.random.below(3);
-        let upper = if draft.random.chance(30) {
-            draft.random.next() << 32
-        } else {
-            0
-        };
+        let upper = if draft.random.chance(30) { draft.random.next() << 32 } else { 0 };
         draft.pin(RCX, count | upper);
     }
 }
@@ -264,10 +240,7 @@ fn control_from_memory(instruction: &Instruction, draft: &mut Draft, control: Co
         Control::Mxcsr => draft.patch(address, &mxcsr.to_le_bytes()),
         Control::Fcw => draft.patch(address, &fcw.to_le_bytes()),
         Control::Environment => {
-            let is_short = matches!(
-                instruction.memory_size(),
-                MemorySize::FpuEnv14 | MemorySize::FpuState94
-            );
+            let is_short = matches!(instruction.memory_size(), MemorySize::FpuEnv14 | MemorySize::FpuState94);
             let step = if is_short { 2 } else { 4 };
             let tags = draft.random.next() as u16;
             for (n, word) in [fcw, fsw, tags].into_iter().enumerate() {

@@ -81,16 +81,7 @@ pub fn integer(random: &mut Random) -> u64 {
         0 => 0,
         1 => 1,
         2 => u64::MAX,
-        3 => random.pick(&[
-            0x7F,
-            0x80,
-            0x7FFF,
-            0x8000,
-            0x7FFF_FFFF,
-            0x8000_0000,
-            i64::MAX as u64,
-            1 << 63,
-        ]),
+        3 => random.pick(&[0x7F, 0x80, 0x7FFF, 0x8000, 0x7FFF_FFFF, 0x8000_0000, i64::MAX as u64, 1 << 63]),
         4 => 1 << random.below(64),
         5 => (1u64 << random.below(64)).wrapping_sub(1),
         6 => random.below(256),
@@ -126,19 +117,10 @@ pub fn f64_bits(random: &mut Random) -> u64 {
 pub fn f80(random: &mut Random) -> [u8; 10] {
     let (mantissa, high) = match random.below(9) {
         0..=2 => random.pick(&F80_CORNERS),
-        3 => (
-            random.next() | EXPLICIT_ONE,
-            (random.next() & 0xFFFF) as u16,
-        ),
+        3 => (random.next() | EXPLICIT_ONE, (random.next() & 0xFFFF) as u16),
         4 => (random.next(), (random.next() & 0xFFFF) as u16),
-        5 => (
-            random.below(1000) << 54 | EXPLICIT_ONE,
-            0x3FFF + random.below(10) as u16,
-        ),
-        _ => (
-            random.next() | EXPLICIT_ONE,
-            (0x3FFF - 40 + random.below(80) as u16) | ((random.below(2) as u16) << 15),
-        ),
+        5 => (random.below(1000) << 54 | EXPLICIT_ONE, 0x3FFF + random.below(10) as u16),
+        _ => (random.next() | EXPLICIT_ONE, (0x3FFF - 40 + random.below(80) as u16) | ((random.below(2) as u16) << 15)),
     };
     let mut bytes = [0; 10];
     bytes[..8].copy_from_slice(&mantissa.to_le_bytes());
@@ -154,9 +136,8 @@ pub fn xmm(random: &mut Random) -> u128 {
         1 => pair(f64_bits(random), f64_bits(random)),
         2 => pair(integer(random), integer(random)),
         3 => {
-            let byte = |random: &mut Random| {
-                random.pick(&[0u8, 1, 0x7F, 0x80, 0xFF, 0x61, random.clone().next() as u8])
-            };
+            let byte =
+                |random: &mut Random| random.pick(&[0u8, 1, 0x7F, 0x80, 0xFF, 0x61, random.clone().next() as u8]);
             (0..16).fold(0, |lanes, _| (lanes << 8) | u128::from(byte(random)))
         }
         _ => pair(random.next(), random.next()),
@@ -165,42 +146,18 @@ pub fn xmm(random: &mut Random) -> u128 {
 
 /// MXCSR without reserved bits: any rounding, mostly masked, sometimes FTZ, DAZ or sticky flags.
 pub fn mxcsr(random: &mut Random) -> u32 {
-    let masks = if random.chance(75) {
-        0x1F80
-    } else {
-        (random.next() as u32) & 0x1F80
-    };
-    let sticky = if random.chance(70) {
-        0
-    } else {
-        (random.next() as u32) & 0x3F
-    };
-    let rounding = if random.chance(50) {
-        0
-    } else {
-        (random.below(4) as u32) << 13
-    };
-    let flush = if random.chance(80) {
-        0
-    } else {
-        (random.next() as u32) & 0x8040
-    };
+    let masks = if random.chance(75) { 0x1F80 } else { (random.next() as u32) & 0x1F80 };
+    let sticky = if random.chance(70) { 0 } else { (random.next() as u32) & 0x3F };
+    let rounding = if random.chance(50) { 0 } else { (random.below(4) as u32) << 13 };
+    let flush = if random.chance(80) { 0 } else { (random.next() as u32) & 0x8040 };
     masks | sticky | rounding | flush
 }
 
 /// x87 control word without reserved bits (bit 6 reads as 1): any rounding, precision 24, 53 or 64.
 pub fn fcw(random: &mut Random) -> u16 {
-    let masks = if random.chance(80) {
-        0x3F
-    } else {
-        (random.next() as u16) & 0x3F
-    };
+    let masks = if random.chance(80) { 0x3F } else { (random.next() as u16) & 0x3F };
     let precision = random.pick(&[0u16, 2, 3, 3, 3, 3]) << 8;
-    let rounding = if random.chance(50) {
-        0
-    } else {
-        (random.below(4) as u16) << 10
-    };
+    let rounding = if random.chance(50) { 0 } else { (random.below(4) as u16) << 10 };
     0x40 | masks | precision | rounding
 }
 
@@ -208,11 +165,7 @@ pub fn fcw(random: &mut Random) -> u16 {
 pub fn fsw(random: &mut Random, fcw: u16) -> u16 {
     let condition = (random.next() as u16) & 0x4700;
     let top = (random.below(8) as u16) << 11;
-    let mut sticky = if random.chance(75) {
-        0
-    } else {
-        (random.next() as u16) & 0x7F
-    };
+    let mut sticky = if random.chance(75) { 0 } else { (random.next() as u16) & 0x7F };
     if random.chance(60) {
         // Few cases should start with a pending exception: it hides the instruction.
         sticky &= fcw | !0x3F;
