@@ -6,6 +6,7 @@
 
 #[cfg(target_arch = "x86_64")]
 mod host;
+mod quick;
 mod reciprocal;
 mod soft;
 mod table;
@@ -56,6 +57,11 @@ trait Operation {
     fn host(_a: u128, _b: u128, _mxcsr: u32) -> Option<(u128, u32)> {
         None
     }
+    /// A short way where nothing has to be reported in MXCSR.
+    #[inline(always)]
+    fn quick(_a: u128, _b: u128, _mxcsr: u32) -> Option<u128> {
+        None
+    }
 }
 
 #[inline(always)]
@@ -92,6 +98,10 @@ fn run<O: Operation, const MEM: bool>(cpu: &mut Cpu, op: &Op, _: &Instruction) -
         Place::Xmm | Place::Status => cpu.x(op.dst),
         _ => 0,
     };
+    if let Some(value) = O::quick(a, b, cpu.mxcsr) {
+        deliver::<O>(cpu, op, value);
+        return Ok(());
+    }
     let computed = if cpu.mxcsr & ALL_MASKED == ALL_MASKED { O::host(a, b, cpu.mxcsr) } else { None };
     let value = match computed {
         Some((value, mxcsr)) => {

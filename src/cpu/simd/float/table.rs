@@ -4,6 +4,7 @@
 
 #[cfg(target_arch = "x86_64")]
 use super::host;
+use super::quick;
 use super::reciprocal::{reciprocal_root32, reciprocal32};
 use super::soft::{self, cmp32, cmp64, integer32, integer64, lane32, lane64, lanes32, lanes64, low32, low64, pair};
 use super::soft::{bits32, round32, round64, status};
@@ -12,16 +13,17 @@ use crate::cpu::op::Slow;
 use crate::cpu::softfloat::{self as sf, Flags, SseEnv};
 use iced_x86::{Instruction, MemorySize, Mnemonic as M, OpKind};
 
-/// An operation by its two ways, for the test that compares them.
+/// An operation by its ways, for the test that compares them.
 #[cfg(all(test, target_arch = "x86_64"))]
 pub struct Row {
     pub name: &'static str,
     pub soft: fn(u128, u128, u8, &SseEnv) -> (u128, Flags),
     pub host: fn(u128, u128, u32) -> Option<(u128, u32)>,
+    pub quick: fn(u128, u128, u32) -> Option<u128>,
 }
 
 macro_rules! body {
-    ($soft:expr $(, $host:literal)?) => {
+    ($soft:expr $(, $host:literal $(, $quick:ident $by:expr)?)?) => {
         #[inline(always)]
         fn soft(a: u128, b: u128, imm: u8, env: &SseEnv) -> (u128, Flags) {
             let f: fn(u128, u128, u8, &SseEnv) -> (u128, Flags) = $soft;
@@ -33,19 +35,25 @@ macro_rules! body {
             fn host(a: u128, b: u128, mxcsr: u32) -> Option<(u128, u32)> {
                 Some(host::run!($host, a, b, mxcsr))
             }
+            $(
+                #[inline(always)]
+                fn quick(a: u128, b: u128, mxcsr: u32) -> Option<u128> {
+                    quick::$quick(a, b, mxcsr, $by)
+                }
+            )?
         )?
     };
 }
 
-/// Instructions between XMM registers and memory: `Name: bytes, ["host instruction",] [CONSTANT that is true,] meaning`.
+/// Instructions between XMM registers and memory: `Name: bytes, ["host instruction" [quick way],] [CONSTANT that is true,] meaning`.
 macro_rules! vectors {
-    ($($name:ident: $bytes:literal, $($host:literal,)? $($mark:ident,)? |$a:pat_param, $b:pat_param, $imm:pat_param, $env:pat_param| $soft:expr;)*) => {
+    ($($name:ident: $bytes:literal, $($host:literal $($quick:ident($by:expr))?,)? $($mark:ident,)? |$a:pat_param, $b:pat_param, $imm:pat_param, $env:pat_param| $soft:expr;)*) => {
         $(
             struct $name;
             impl Operation for $name {
                 const BYTES: u32 = $bytes;
                 $(const $mark: bool = true;)?
-                body!(|$a, $b, $imm, $env| $soft $(, $host)?);
+                body!(|$a, $b, $imm, $env| $soft $(, $host $(, $quick $by)?)?);
             }
         )*
         fn vector(mnemonic: M, is_memory: bool) -> Option<Slow> {
@@ -55,7 +63,7 @@ macro_rules! vectors {
             })
         }
         #[cfg(all(test, target_arch = "x86_64"))]
-        pub const ROWS: &[Row] = &[$(Row { name: stringify!($name), soft: $name::soft, host: $name::host }),*];
+        pub const ROWS: &[Row] = &[$(Row { name: stringify!($name), soft: $name::soft, host: $name::host, quick: $name::quick }),*];
     };
 }
 
@@ -82,20 +90,20 @@ fn form<O: Operation>(is_memory: bool) -> Slow {
 vectors! {
     Addps: 16, "addps", |a, b, _, env| lanes32::<4>(|i| sf::add32(lane32(a, i), lane32(b, i), env));
     Addpd: 16, "addpd", |a, b, _, env| lanes64(|i| sf::add64(lane64(a, i), lane64(b, i), env));
-    Addss: 4, "addss", |a, b, _, env| low32(a, sf::add32(a as u32, b as u32, env));
-    Addsd: 8, "addsd", |a, b, _, env| low64(a, sf::add64(a as u64, b as u64, env));
+    Addss: 4, "addss" low32(|x, y| x + y), |a, b, _, env| low32(a, sf::add32(a as u32, b as u32, env));
+    Addsd: 8, "addsd" low64(|x, y| x + y), |a, b, _, env| low64(a, sf::add64(a as u64, b as u64, env));
     Subps: 16, "subps", |a, b, _, env| lanes32::<4>(|i| sf::sub32(lane32(a, i), lane32(b, i), env));
     Subpd: 16, "subpd", |a, b, _, env| lanes64(|i| sf::sub64(lane64(a, i), lane64(b, i), env));
-    Subss: 4, "subss", |a, b, _, env| low32(a, sf::sub32(a as u32, b as u32, env));
-    Subsd: 8, "subsd", |a, b, _, env| low64(a, sf::sub64(a as u64, b as u64, env));
+    Subss: 4, "subss" low32(|x, y| x - y), |a, b, _, env| low32(a, sf::sub32(a as u32, b as u32, env));
+    Subsd: 8, "subsd" low64(|x, y| x - y), |a, b, _, env| low64(a, sf::sub64(a as u64, b as u64, env));
     Mulps: 16, "mulps", |a, b, _, env| lanes32::<4>(|i| sf::mul32(lane32(a, i), lane32(b, i), env));
     Mulpd: 16, "mulpd", |a, b, _, env| lanes64(|i| sf::mul64(lane64(a, i), lane64(b, i), env));
-    Mulss: 4, "mulss", |a, b, _, env| low32(a, sf::mul32(a as u32, b as u32, env));
-    Mulsd: 8, "mulsd", |a, b, _, env| low64(a, sf::mul64(a as u64, b as u64, env));
+    Mulss: 4, "mulss" low32(|x, y| x * y), |a, b, _, env| low32(a, sf::mul32(a as u32, b as u32, env));
+    Mulsd: 8, "mulsd" low64(|x, y| x * y), |a, b, _, env| low64(a, sf::mul64(a as u64, b as u64, env));
     Divps: 16, "divps", |a, b, _, env| lanes32::<4>(|i| sf::div32(lane32(a, i), lane32(b, i), env));
     Divpd: 16, "divpd", |a, b, _, env| lanes64(|i| sf::div64(lane64(a, i), lane64(b, i), env));
-    Divss: 4, "divss", |a, b, _, env| low32(a, sf::div32(a as u32, b as u32, env));
-    Divsd: 8, "divsd", |a, b, _, env| low64(a, sf::div64(a as u64, b as u64, env));
+    Divss: 4, "divss" low32(|x, y| x / y), |a, b, _, env| low32(a, sf::div32(a as u32, b as u32, env));
+    Divsd: 8, "divsd" low64(|x, y| x / y), |a, b, _, env| low64(a, sf::div64(a as u64, b as u64, env));
     Minps: 16, "minps", |a, b, _, env| lanes32::<4>(|i| sf::min32(lane32(a, i), lane32(b, i), env));
     Minpd: 16, "minpd", |a, b, _, env| lanes64(|i| sf::min64(lane64(a, i), lane64(b, i), env));
     Minss: 4, "minss", |a, b, _, env| low32(a, sf::min32(a as u32, b as u32, env));
@@ -106,8 +114,8 @@ vectors! {
     Maxsd: 8, "maxsd", |a, b, _, env| low64(a, sf::max64(a as u64, b as u64, env));
     Sqrtps: 16, "sqrtps", |_, b, _, env| lanes32::<4>(|i| sf::sqrt32(lane32(b, i), env));
     Sqrtpd: 16, "sqrtpd", |_, b, _, env| lanes64(|i| sf::sqrt64(lane64(b, i), env));
-    Sqrtss: 4, "sqrtss", |a, b, _, env| low32(a, sf::sqrt32(b as u32, env));
-    Sqrtsd: 8, "sqrtsd", |a, b, _, env| low64(a, sf::sqrt64(b as u64, env));
+    Sqrtss: 4, "sqrtss" low32(|_, y| y.sqrt()), |a, b, _, env| low32(a, sf::sqrt32(b as u32, env));
+    Sqrtsd: 8, "sqrtsd" low64(|_, y| y.sqrt()), |a, b, _, env| low64(a, sf::sqrt64(b as u64, env));
     Cmpps: 16, |a, b, imm, env| lanes32::<4>(|i| cmp32(lane32(a, i), lane32(b, i), imm, env));
     Cmppd: 16, |a, b, imm, env| lanes64(|i| cmp64(lane64(a, i), lane64(b, i), imm, env));
     Cmpss: 4, |a, b, imm, env| low32(a, cmp32(a as u32, b as u32, imm, env));
