@@ -63,7 +63,13 @@ type Result<T = Outcome> = std::result::Result<T, Failure>;
 
 /// Runs the command that the process was started with.
 pub fn main() -> ExitCode {
-    let outcome = match Cli::parse().verb {
+    let verb = Cli::parse().verb;
+    if !matches!(verb, Verb::Record(_)) {
+        // A reader that has seen enough (`| head`) ends the command quietly. A recording goes on without showing.
+        // SAFETY: restores the default action; no handler of ours is involved.
+        unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+    }
+    let outcome = match verb {
         Verb::Record(verb) => verb.execute(),
         Verb::Info(verb) => verb.execute(),
         Verb::Verify(verb) => verb.execute(),
