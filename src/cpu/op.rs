@@ -52,15 +52,3 @@ pub struct Op {
 }
 
 const _: () = assert!(size_of::<Op>() == 32);
-
-impl Op {
-    /// The next op of the same block.
-    ///
-    /// # Safety
-    /// `this` is not the last op of its block.
-    #[inline(always)]
-    pub unsafe fn next(this: *const Op) -> *const Op {
-        // SAFETY: the caller says that another op follows.
-        unsafe { this.add(1) }
-    }
-}

@@ -23,6 +23,9 @@ use pc::{Pc, PcConfig, PcExit};
 use ram::{Ram, RamError};
 pub use saved::MachineState;
 
+/// The CPU model that this build has, by name and version: stored in recordings.
+pub use crate::cpu::system::cpuid::{MODEL as CPU_MODEL, VERSION as CPU_MODEL_VERSION};
+
 /// What a machine is made from.
 pub struct MachinePlan {
     /// RAM in bytes.

@@ -8,14 +8,10 @@ pub mod record;
 pub mod verify;
 
 use crate::machine::pc::{self, PcExit};
-use crate::machine::{Exit, Machine, MachineError};
+use crate::machine::{CPU_MODEL, CPU_MODEL_VERSION, Exit, Machine, MachineError};
 use crate::moment::Moment;
 use crate::recording::{self, ExitReason, InputData, ResetHow};
 
-/// The name and version of the CPU model that this build has.
-pub const CPU_MODEL: &str = "reenact-x86-64-v2";
-/// Raised when a guest could tell the difference.
-pub const CPU_MODEL_VERSION: u32 = 1;
 /// The rule by which instructions are counted (docs/determinism.md).
 pub const COUNTING_RULE: &str =
     "retired-1: one per retired instruction, one per REP iteration, none for faults and deliveries";

@@ -126,8 +126,7 @@ impl Builder {
         op.offset = offset as u8;
         op.len = insn.len() as u8;
         self.operands(&mut op, insn, offset);
-        let choice =
-            if is_in_model(insn) { self.choose(&mut op, insn, offset) } else { self.raise(&mut op, insn, undefined) };
+        let choice = if is_in_model(insn) { self.choose(&mut op, insn) } else { self.raise(&mut op, insn, undefined) };
         op.handler = choice.handler;
         self.comparison = self.candidate;
         let is_comparison = matches!(insn.mnemonic(), Mnemonic::Cmp | Mnemonic::Test) && self.mode.bits() == 64;
@@ -180,7 +179,7 @@ impl Builder {
                     }
                     registers += 1;
                 }
-                OpKind::Memory => self.memory(op, insn, offset),
+                OpKind::Memory => self.memory(op, insn),
                 kind if is_immediate(kind) => op.imm = insn.immediate(i),
                 OpKind::NearBranch16 | OpKind::NearBranch32 | OpKind::NearBranch64 => {
                     // Decoding starts at IP 0, so this is relative to the block's start.
@@ -197,7 +196,7 @@ impl Builder {
         }
     }
 
-    fn memory(&self, op: &mut Op, insn: &Instruction, _offset: usize) {
+    fn memory(&self, op: &mut Op, insn: &Instruction) {
         op.seg = self.segment(insn);
         let zero = gpr::ZERO as u8 * 8;
         let base = insn.memory_base();
@@ -249,7 +248,7 @@ impl Builder {
         }
     }
 
-    fn choose(&mut self, op: &mut Op, insn: &Instruction, offset: usize) -> Choice {
+    fn choose(&mut self, op: &mut Op, insn: &Instruction) -> Choice {
         if let Some(handler) = self.integer(op, insn) {
             return Choice { handler, is_last: false };
         }
@@ -263,7 +262,6 @@ impl Builder {
         if let Some(f) = self.stack_slow(insn) {
             return self.slow(op, insn, f, false);
         }
-        let _ = offset;
         if let Some(f) = system::select(insn) {
             return self.slow(op, insn, f, true);
         }

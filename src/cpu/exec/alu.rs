@@ -1,7 +1,7 @@
 //! ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST, INC, DEC, NEG, NOT, XADD, CMPXCHG and their flags
 //! (SDM vol. 2; flag rules vol. 1, appendix A).
 
-use super::place::{Dst, Flat, Imm, Mem, Near, Place, Segmented, Source, Src};
+use super::place::{Dst, Imm, Mem, Place, Source, Src};
 use super::{by_width, two_path_handler};
 use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
@@ -193,11 +193,11 @@ pub enum Form {
 /// Which [`super::place::Address`] serves a memory operand.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Addressing {
-    /// [`Near`]
+    /// [`super::place::Near`]
     Near,
-    /// [`Flat`]
+    /// [`super::place::Flat`]
     Flat,
-    /// [`Segmented`]
+    /// [`super::place::Segmented`]
     Segmented,
 }
 
@@ -256,7 +256,3 @@ pub fn select_cmpxchg(bytes: usize, memory: Option<Addressing>) -> Handler {
         Some(a) => by_address!(a, A => cmpxchg::<W, Mem<A>>),
     })
 }
-
-const _: fn() = || {
-    let _: (Near, Flat, Segmented);
-};

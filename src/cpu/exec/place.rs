@@ -4,7 +4,6 @@ use crate::cpu::Cpu;
 use crate::cpu::fault::Stop;
 use crate::cpu::flags::Flags;
 use crate::cpu::op::Op;
-use crate::cpu::phys::PAGE;
 use crate::cpu::word::Word;
 
 impl Cpu {
@@ -217,5 +216,3 @@ pub(crate) fn read_for_write(cpu: &mut Cpu, la: u64, segment: u8, len: u32) -> R
     cpu.read_bytes(la, segment, &mut bytes[..len as usize])?;
     Ok(u64::from_le_bytes(bytes))
 }
-
-const _: () = assert!(PAGE == 4096);
