@@ -63,6 +63,8 @@ pub enum Exit {
     Shutdown,
     /// The CPU is halted with interrupts off, or no timer can wake it.
     Dead,
+    /// Something that is observed happened: see `Cpu::take_hits`.
+    Observed,
 }
 
 /// Timer events in a row that do not wake a halted CPU before it counts as dead.
@@ -134,6 +136,7 @@ impl Machine {
             match self.cpu.run(&mut self.pc, until) {
                 CpuExit::Limit | CpuExit::Stopped => {}
                 CpuExit::Shutdown => return Exit::Shutdown,
+                CpuExit::Observed => return Exit::Observed,
                 CpuExit::Halted => {
                     if self.cpu.icount() >= limit.0 {
                         return Exit::Limit;

@@ -67,7 +67,7 @@ fn deliver(machine: &mut Machine, input: &InputData) {
 /// How an ended run is written down; `None` while it goes on.
 fn reason(exit: &Exit) -> Option<ExitReason> {
     Some(match exit {
-        Exit::Limit | Exit::Halted { .. } => return None,
+        Exit::Limit | Exit::Halted { .. } | Exit::Observed => return None,
         Exit::Pc(PcExit::PowerOff) => ExitReason::PowerOff,
         Exit::Pc(PcExit::DebugExit { code }) => ExitReason::DebugExit { code: *code },
         Exit::Pc(PcExit::Reset { how }) => ExitReason::Reset {

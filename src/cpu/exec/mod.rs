@@ -122,7 +122,8 @@ unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
     unsafe {
         let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];
         let is_near = (rip ^ cpu.regs[gpr::BLOCK]) < crate::cpu::phys::PAGE;
-        if is_near && jump.rip == rip && jump.key == cpu.fetch_key && is_in_one_page(jump.header) {
+        let is_free = !cpu.probes.offsets().has(rip);
+        if is_free && is_near && jump.rip == rip && jump.key == cpu.fetch_key && is_in_one_page(jump.header) {
             link.write(Link { key: jump.key, header: jump.header });
         }
         chain(cpu, rip)
