@@ -93,7 +93,7 @@ pub struct Touched {
 #[derive(Default)]
 pub struct Probes {
     wanted: Wanted,
-    /// One bit for each offset in a page that some breakpoint has.
+    /// The offsets in a page at which blocks are cut: those of all breakpoints that there are and were.
     offsets: Offsets,
     /// Hits since the run was started.
     hits: Vec<Hit>,
@@ -125,6 +125,12 @@ impl Offsets {
     fn add(&mut self, address: u64) {
         let offset = (address % PAGE) as usize;
         self.0[offset / 64] |= 1 << (offset % 64);
+    }
+    fn is_in(&self, other: &Offsets) -> bool {
+        self.0.iter().zip(&other.0).all(|(a, b)| a & !b == 0)
+    }
+    fn add_all(&mut self, other: &Offsets) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
     }
     /// True if one of `len` bytes behind the first, from `address` on in the same page, is in the set.
     fn cuts(&self, address: u64, len: u64) -> bool {
@@ -164,13 +170,16 @@ impl Cpu {
         let had_watches = !self.probes.wanted.watches.is_empty();
         let breaks_changed = self.probes.wanted.breakpoints != wanted.breakpoints;
         self.probes.wanted = wanted;
-        if offsets != self.probes.offsets {
+        // What was cut stays cut: observers come and go, and blocks are dear.
+        if !offsets.is_in(&self.probes.offsets) {
+            offsets.add_all(&self.probes.offsets);
             self.blocks.drop_cut(&|at, len| offsets.cuts(at, len));
             self.probes.offsets = offsets;
         }
         if had_watches || !self.probes.wanted.watches.is_empty() {
             self.flush_translations();
         } else if breaks_changed {
+            // Jump cache and links may lead to what is breakpointed now.
             self.blocks.mappings_changed();
             self.update_mode();
         }
@@ -222,11 +231,7 @@ impl Cpu {
         }
     }
     fn code_address(&self) -> u64 {
-        if self.is_64bit() {
-            self.rip
-        } else {
-            self.state.seg[seg::CS].base.wrapping_add(self.rip) & 0xffff_ffff
-        }
+        if self.is_64bit() { self.rip } else { self.state.seg[seg::CS].base.wrapping_add(self.rip) & 0xffff_ffff }
     }
     /// True if some breakpoint, of whatever address space, is on the instruction that the CPU stands at.
     pub(super) fn is_breakpointed(&self) -> bool {
@@ -274,7 +279,9 @@ impl Cpu {
                 Place::Linear(..) => return false,
                 Place::Physical(from) => (from, gpa),
             };
-            (if is_write { w.writes } else { w.reads }) && from < at.saturating_add(len) && at < from.saturating_add(w.len)
+            (if is_write { w.writes } else { w.reads })
+                && from < at.saturating_add(len)
+                && at < from.saturating_add(w.len)
         })
     }
     /// True if an access hits something, so that its instruction has to stand alone.

@@ -328,7 +328,7 @@ impl Cpu {
         let bytes = unsafe { std::slice::from_raw_parts(ram.host.add(offset), in_page) };
         let limit = if mode.has(Mode::ALONE) { 1 } else { self.blocks.longest };
         let probes = &self.probes;
-        let is_cut = |at: usize| !probes.is_idle() && probes.offsets().has((offset + at) as u64);
+        let is_cut = |at: usize| probes.offsets().has((offset + at) as u64);
         if let Some(mut built) = decode::block(bytes, mode, limit, &is_cut) {
             built.spans.push((ram.index as u32, offset, built.bytes));
             return Ok(built);
