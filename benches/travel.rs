@@ -38,7 +38,7 @@ fn main() {
     for _ in 0..60 {
         let to = place(end);
         seeks.push(time(|| travel.seek(to).expect("a seek")));
-        let mut back = |travel: &mut Travel, kind| {
+        let back = |travel: &mut Travel, kind| {
             time(|| {
                 travel.step(Direction::Backward, kind, &Stops::default(), &cancel).expect("a step");
             })
