@@ -244,7 +244,7 @@ impl Cpu {
         self.probes.wanted.breakpoints.iter().enumerate().filter_map(move |(i, place)| {
             let hits = match *place {
                 Place::Linear(at, root) => at == la && (any_space || is_same_space(root, cr3)),
-                Place::Physical(at) => (at ^ la) % PAGE == 0 && gpa() == Some(at),
+                Place::Physical(at) => (at ^ la).is_multiple_of(PAGE) && gpa() == Some(at),
             };
             hits.then_some(i)
         })

@@ -84,9 +84,12 @@ fn touches(set: &[(u64, u64)], at: u64, len: u64, space: Space) -> bool {
     match space {
         Space::Any => set.iter().any(|&(_, page)| (first..=last).contains(&page)),
         // A root has a twin where the guest isolates its page tables.
-        Space::Root(root) => has(0) || has(root / PAGE) || has(root / PAGE ^ 1),
+        Space::Root(root) => has(0) || has(root / PAGE) || has((root / PAGE) ^ 1),
     }
 }
+
+/// Runs a machine from where it stands to a position, and says what it found.
+type Search<'a, T> = dyn FnMut(&mut Stand, Position) -> Result<Option<T>, Error> + 'a;
 
 /// What a search looks for in a stretch of history.
 #[derive(Clone, Copy)]
@@ -244,7 +247,7 @@ impl Travel {
         &mut self,
         snapshot: usize,
         here: Position,
-        search: &mut dyn FnMut(&mut Stand, Position) -> Result<Option<T>, Error>,
+        search: &mut Search<T>,
     ) -> Result<Option<T>, Error> {
         let mut end = here;
         let layers = if self.stand.base() == snapshot { self.stand.layers() } else { Vec::new() };

@@ -86,9 +86,9 @@ impl Stand {
             return Ok(());
         }
         match layer {
-            Some(layer) if from_layer >= Some(from_snapshot) => self.to_layer(Some(layer)),
-            _ if snapshot == self.base => self.to_layer(None),
-            _ => self.to_snapshot(snapshot),
+            Some(layer) if from_layer >= Some(from_snapshot) => self.put_on_layer(Some(layer)),
+            _ if snapshot == self.base => self.put_on_layer(None),
+            _ => self.put_on_snapshot(snapshot),
         }
     }
 
@@ -151,7 +151,7 @@ impl Stand {
     }
 
     /// Puts the machine on a layer of its own, or on its base.
-    fn to_layer(&mut self, layer: Option<usize>) -> Result<(), Error> {
+    fn put_on_layer(&mut self, layer: Option<usize>) -> Result<(), Error> {
         let count = |l: Option<usize>| l.map_or(0, |l| l + 1);
         let (from, to) = (count(self.rests).min(count(layer)), count(self.rests).max(count(layer)));
         let mut pages: BTreeSet<u32> = self.runner.machine.take_changed().into_iter().collect();
@@ -174,7 +174,7 @@ impl Stand {
     }
 
     /// Puts the machine on another snapshot; the layers are of no more use.
-    fn to_snapshot(&mut self, snapshot: usize) -> Result<(), Error> {
+    fn put_on_snapshot(&mut self, snapshot: usize) -> Result<(), Error> {
         let mut pages: BTreeSet<u32> = self.runner.machine.take_changed().into_iter().collect();
         pages.extend(self.layers[..self.rests.map_or(0, |r| r + 1)].iter().flat_map(|l| l.pages.keys()));
         pages.extend(self.history.changed_between(self.base, snapshot));
