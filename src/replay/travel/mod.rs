@@ -20,7 +20,7 @@ mod step;
 mod tests;
 
 use super::Error;
-use super::index::Index;
+use super::index::{Index, Slice};
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
 use crate::recording::Reader;
@@ -256,6 +256,10 @@ impl Travel {
         let at =
             Moment(self.progress.at.load(Ordering::Relaxed)).max(self.history.moment(self.history.snapshots() - 1));
         (at, self.is_indexed())
+    }
+    /// The slices that the index has.
+    pub fn slices(&self) -> impl Iterator<Item = Arc<Slice>> + '_ {
+        (0..self.history.index.slices()).map(|i| self.history.index.slice(i))
     }
     /// Waits until the index is complete. False if cancelled.
     ///
