@@ -3,6 +3,7 @@
 //! Both sides drive a [`Machine`] by the same few calls, so that the machine cannot tell which of them it is.
 
 pub mod console;
+pub mod index;
 pub mod player;
 pub mod record;
 pub mod verify;
