@@ -93,6 +93,16 @@ impl Catalogue {
     pub fn add_slice(&mut self, slice: SlicePlace) {
         self.slices.push(slice);
     }
+    /// What stands in front of an offset at which a slice ends.
+    pub fn up_to(&self, offset: u64) -> Catalogue {
+        let mut part = self.clone();
+        part.slices.retain(|s| s.offset < offset);
+        let chunks = part.chunks.partition_point(|c| c.offset < offset);
+        let pages = part.chunks.get(chunks).map_or(part.hashes.len(), |c| c.first as usize - 1);
+        part.go_back(&Mark { pages, chunks, sum: self.sum });
+        part.is_complete = false;
+        part
+    }
     /// How much there is, to go back to.
     pub fn mark(&self) -> Mark {
         Mark { pages: self.hashes.len(), chunks: self.chunks.len(), sum: self.sum }

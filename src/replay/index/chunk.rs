@@ -1,6 +1,9 @@
 //! A few pages compressed together, and their way back: nothing leaves that does not have the hash it is known by.
 
+use std::cell::RefCell;
 use std::sync::OnceLock;
+
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::format::{CHUNK_PAGES, HASH_LEN, RECORD_LEN, page_bytes, read_chunk};
 use super::{Hash, PAGE, Page};
@@ -33,7 +36,7 @@ impl Chunk {
         let payload = record.get(RECORD_LEN..).unwrap_or_default();
         let (hashes, packed) = read_chunk(payload).ok_or("the chunk is malformed")?;
         let len = page_bytes(hashes.len());
-        let bytes = zstd::bulk::decompress(packed, len).map_err(|_| "the pages do not decompress")?;
+        let bytes = unpack(packed, len).ok_or("the pages do not decompress")?;
         let chunk = Chunk { bytes };
         if chunk.bytes.len() != len {
             return Err("the pages do not have their length");
@@ -58,7 +61,25 @@ pub fn pack(pages: &[(Hash, &Page)]) -> Vec<u8> {
     payload
 }
 
-/// zstd in one go.
+thread_local! {
+    // Making them anew takes longer than a chunk.
+    static PACKER: RefCell<Option<Compressor<'static>>> = const { RefCell::new(None) };
+    static UNPACKER: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// Compresses in one go.
 pub fn compress(raw: &[u8], level: i32) -> Vec<u8> {
-    zstd::bulk::compress(raw, level).expect("zstd compresses any bytes into the bound that it states itself")
+    PACKER.with_borrow_mut(|packer| {
+        let packer = packer.get_or_insert_with(|| Compressor::new(level).expect("zstd has memory for its tables"));
+        packer.set_compression_level(level).expect("the level is one of zstd's");
+        packer.compress(raw).expect("zstd compresses any bytes into the bound that it states itself")
+    })
+}
+
+/// Decompresses what came to at most `limit` bytes; `None` if it did not.
+pub fn unpack(packed: &[u8], limit: usize) -> Option<Vec<u8>> {
+    UNPACKER.with_borrow_mut(|unpacker| {
+        let unpacker = unpacker.get_or_insert_with(|| Decompressor::new().expect("zstd has memory for its tables"));
+        unpacker.decompress(packed, limit).ok()
+    })
 }

@@ -32,6 +32,14 @@ pub enum IndexError {
         /// Why.
         source: io::Error,
     },
+    /// The host failed while the index was written anew.
+    #[error("cannot write the index {path}")]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// A record is not what was written.
     #[error("the index {path} is damaged at offset {offset}: {what}; delete the folder to have it built anew")]
     Damaged {

@@ -1,5 +1,6 @@
 //! Opening: whose folder it is, who may write, what of it can be used, and what the user is told about it.
 
+use std::io;
 use std::path::{Path, PathBuf};
 
 use super::catalogue::Catalogue;
@@ -17,8 +18,7 @@ const IN_MEMORY: &str = "(in memory)";
 /// See `Index::in_memory`. The memory is shared equally by the records and by what is unpacked of them.
 pub fn in_memory(of: &Origin, limits: Limits) -> Shared {
     let half = limits.memory_bytes / 2;
-    let fresh = fresh(None, of, 1);
-    let stored = Stored::new(fresh.storage, fresh.catalogue, of.page_count);
+    let stored = nowhere(Path::new(IN_MEMORY), of);
     let limits = Limits { memory_bytes: half, disk_bytes: half };
     Shared::new(of.clone(), None, limits, State::new(stored, 1, Vec::new()))
 }
@@ -29,7 +29,7 @@ pub fn open(path: &Path, of: &Origin, limits: Limits) -> Result<Shared, IndexErr
     let (stored, stride, mut notes) = match found(&folder, of)? {
         Found::Usable(stored, stride, note) => (*stored, stride, Vec::from_iter(note)),
         Found::Nothing(note) => {
-            let (stored, trouble) = publish_fresh(&folder, of);
+            let (stored, trouble) = anew(&folder, of);
             (stored, 1, note.into_iter().chain(trouble).collect())
         }
     };
@@ -95,40 +95,31 @@ fn damage_note(path: &Path, walked: &Walked) -> Option<String> {
     ))
 }
 
-/// An empty file that has not got its name yet.
-pub struct Fresh {
-    /// It, or memory in its place.
-    pub storage: Storage,
-    /// Empty.
-    pub catalogue: Catalogue,
-    /// Its present name, for `Folder::publish`.
-    pub unfinished: Option<PathBuf>,
-    /// Why it is in memory.
-    pub trouble: Option<String>,
-}
-
-/// Makes one in the folder, if this process may write there.
-pub fn fresh(folder: Option<&Folder>, of: &Origin, stride: u32) -> Fresh {
+/// An empty file in the folder, and the name that it has until `Folder::publish`.
+pub fn create(folder: &Folder, of: &Origin, stride: u32) -> io::Result<(Stored, PathBuf)> {
     let header = format::header(of, stride);
-    let catalogue = Catalogue::new(format::header_sum(&header));
-    let path = folder.map_or_else(|| PathBuf::from(IN_MEMORY), Folder::index);
-    let created = folder.filter(|f| f.is_owned()).map(|f| f.create(&header));
-    let (storage, unfinished, trouble) = match created {
-        Some(Ok((file, name))) => (Storage::on_file(&path, file, header.len() as u64, true), Some(name), None),
-        Some(Err(e)) => (Storage::in_memory(&path), None, Some(unwritable(&path, &e))),
-        None => (Storage::in_memory(&path), None, None),
-    };
-    Fresh { storage, catalogue, unfinished, trouble }
+    let (file, unfinished) = folder.create(&header)?;
+    let storage = Storage::on_file(&folder.index(), file, header.len() as u64, true);
+    Ok((Stored::new(storage, Catalogue::new(format::header_sum(&header)), of.page_count), unfinished))
 }
 
-fn publish_fresh(folder: &Folder, of: &Origin) -> (Stored, Option<String>) {
-    let fresh = fresh(Some(folder), of, 1);
-    let unnamed = fresh.unfinished.and_then(|name| folder.publish(&name).err());
-    let trouble = fresh.trouble.or(unnamed.map(|e| unwritable(&folder.index(), &e)));
-    (Stored::new(fresh.storage, fresh.catalogue, of.page_count), trouble)
+/// The likeness of an empty file.
+fn nowhere(path: &Path, of: &Origin) -> Stored {
+    Stored::new(Storage::in_memory(path), Catalogue::default(), of.page_count)
 }
 
-/// The sentence about a file that could not be made or named.
-pub fn unwritable(path: &Path, error: &std::io::Error) -> String {
-    format!("cannot write the index {}: {error}; it is gone with this session", path.display())
+/// An empty index on the disk, or in memory with the reason.
+fn anew(folder: &Folder, of: &Origin) -> (Stored, Option<String>) {
+    if !folder.is_owned() {
+        return (nowhere(&folder.index(), of), None);
+    }
+    let created = create(folder, of, 1).and_then(|(stored, name)| folder.publish(&name).map(|()| stored));
+    match created {
+        Ok(stored) => (stored, None),
+        Err(e) => (nowhere(&folder.index(), of), Some(unwritable(&folder.index(), &e))),
+    }
+}
+
+fn unwritable(path: &Path, error: &io::Error) -> String {
+    format!("cannot write the index {}: {error}; it is kept in memory and is gone with this session", path.display())
 }

@@ -3,11 +3,18 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use rayon::prelude::*;
+
 use super::catalogue::ChunkPlace;
 use super::chunk::{Chunk, zero_hash};
 use super::stored::Stored;
 use super::writer::{Job, Shared, State};
 use super::{Hash, IndexError, PAGE, Page};
+
+/// Chunks loaded before their pages are given away: 2 MiB.
+const WINDOW: usize = 64;
+/// Chunks that are loaded faster than another thread is woken.
+const FEWEST: usize = 4;
 
 static ZERO: Page = [0; PAGE];
 
@@ -88,27 +95,29 @@ impl Shared {
             take(i, &page);
         }
         numbers.sort_unstable();
-        let mut reader = InOrder { shared: self, stored: &stored, last: None };
-        numbers.iter().try_for_each(|&(number, i)| reader.page(number, &mut |page| take(i, page)))
-    }
-}
-
-/// Loads each chunk once, even if the cache has no room for it.
-struct InOrder<'a> {
-    shared: &'a Shared,
-    stored: &'a Stored,
-    last: Option<(ChunkPlace, Arc<Chunk>)>,
-}
-
-impl InOrder<'_> {
-    fn page(&mut self, number: u32, take: &mut dyn FnMut(&Page)) -> Result<(), IndexError> {
-        let (place, index) = self.stored.place(number)?;
-        let chunk = match self.last.take() {
-            Some((last, chunk)) if last.offset == place.offset => chunk,
-            _ => self.stored.chunk(&place, &self.shared.cache)?,
-        };
-        take(chunk.page(index));
-        self.last = Some((place, chunk));
+        for window in by_chunk(&stored, &numbers)?.chunks(WINDOW) {
+            let load = |(place, _): &(ChunkPlace, Vec<_>)| stored.chunk(place, &self.cache);
+            let chunks: Result<Vec<_>, IndexError> = window.par_iter().with_min_len(FEWEST).map(load).collect();
+            for ((_, wanted), chunk) in window.iter().zip(chunks?) {
+                wanted.iter().for_each(|&(at, i)| take(i, chunk.page(at)));
+            }
+        }
         Ok(())
     }
+}
+
+/// A chunk, and of each page wanted: which of the chunk's it is, and its place among all that are wanted.
+type Wanted = (ChunkPlace, Vec<(usize, usize)>);
+
+/// Page numbers in ascending order, with their places, by the chunk that has them.
+fn by_chunk(stored: &Stored, numbers: &[(u32, usize)]) -> Result<Vec<Wanted>, IndexError> {
+    let mut all: Vec<Wanted> = Vec::new();
+    for &(number, i) in numbers {
+        let (place, at) = stored.place(number)?;
+        match all.last_mut() {
+            Some((last, wanted)) if last.offset == place.offset => wanted.push((at, i)),
+            _ => all.push((place, vec![(at, i)])),
+        }
+    }
+    Ok(all)
 }

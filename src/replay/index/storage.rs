@@ -47,6 +47,25 @@ impl Storage {
     pub fn len(&self) -> u64 {
         self.lock().end
     }
+    /// True as long as what is added goes to the file.
+    pub fn takes_file(&self) -> bool {
+        self.lock().takes_file
+    }
+    /// Where the part ends that is in a file which takes no more; 0 without one.
+    pub fn fixed_end(&self) -> u64 {
+        let tail = self.lock();
+        match (&self.file, tail.takes_file) {
+            (Some(_), false) => tail.in_memory.first_key_value().map_or(tail.end, |(first, _)| *first),
+            _ => 0,
+        }
+    }
+    /// That part alone, to go on in memory.
+    pub fn fixed_part(&self) -> io::Result<Storage> {
+        match &self.file {
+            Some(file) => Ok(Storage::on_file(&self.path, file.try_clone()?, self.fixed_end(), false)),
+            None => Ok(Storage::in_memory(&self.path)),
+        }
+    }
     /// Bytes that are in memory instead of the file.
     pub fn bytes_in_memory(&self) -> u64 {
         let tail = self.lock();

@@ -171,7 +171,7 @@ impl Stored {
 /// The slice in a record's payload, whose pages the catalogue has.
 pub fn unpack_slice(payload: &[u8], catalogue: &Catalogue, page_count: u32) -> Result<Slice, &'static str> {
     let (len, packed) = format::read_packed(payload).ok_or("the slice is malformed")?;
-    let raw = zstd::bulk::decompress(packed, len).map_err(|_| "the slice does not decompress")?;
+    let raw = chunk::unpack(packed, len).ok_or("the slice does not decompress")?;
     let written: Written = postcard::from_bytes(&raw).map_err(|_| "the slice is malformed")?;
     written.read(page_count, |number| catalogue.content(number)).ok_or("the slice does not fit this machine")
 }

@@ -235,7 +235,7 @@ impl Shared {
 }
 
 /// The sentence about records that the disk did not take.
-pub fn unwritten(stored: &Stored, error: &io::Error) -> String {
+fn unwritten(stored: &Stored, error: &io::Error) -> String {
     format!(
         "cannot write the index {}: {error}; what is new is kept in memory and is gone with this session",
         stored.storage().path().display()

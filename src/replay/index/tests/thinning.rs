@@ -114,3 +114,41 @@ fn pages_that_were_promised_stay_while_it_is_thinned_out() {
     index.flush();
     check(&index, 200);
 }
+
+#[test]
+fn what_a_second_session_keeps_in_memory_is_thinned_out_alone() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = folder(&temporary);
+    let (first, _) = Index::open(&path, &origin(), Limits::default()).unwrap();
+    (0..50).for_each(|n| append(&first, n));
+    first.flush();
+    let limits = Limits { memory_bytes: 1_500_000, disk_bytes: 1 };
+    let (second, _) = Index::open(&path, &origin(), limits).unwrap();
+    (50..250).for_each(|n| append(&second, n));
+    second.complete();
+    second.flush();
+    let in_file = fs::metadata(path.join("index")).unwrap().len();
+    assert!(second.stored_bytes() - in_file <= limits.memory_bytes);
+    assert!(second.slices() <= 150 && second.ends()[..50] == first.ends()[..], "{}", second.slices());
+    assert_eq!(second.take_notes(), [""; 0]);
+    check(&second, 250);
+    check(&first, 50);
+}
+
+#[test]
+fn thinning_out_that_fails_changes_nothing() {
+    let temporary = tempfile::tempdir().unwrap();
+    let path = folder(&temporary);
+    let (index, _) = Index::open(&path, &origin(), SMALL).unwrap();
+    (0..50).for_each(|n| append(&index, n));
+    index.flush();
+    assert_eq!(index.stride(), 1);
+    // No new file can be made in a folder that is gone; the old one is still open.
+    fs::remove_dir_all(&path).unwrap();
+    (50..150).for_each(|n| append(&index, n));
+    index.flush();
+    let notes = index.take_notes();
+    assert!(notes.len() == 1 && notes[0].contains("cannot be thinned out"), "{notes:?}");
+    assert_eq!((index.stride(), index.slices()), (1, 150));
+    check(&index, 150);
+}
