@@ -5,12 +5,10 @@
 
 use reenact::moment::Moment;
 use reenact::recording::Reader;
-use reenact::replay::index::Index;
 use reenact::replay::travel::{
     AccessKind, Arrival, Cancel, Direction, Options, Place, Position, Space, Steps, Stops, Travel, Watch,
 };
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -22,7 +20,7 @@ fn main() {
     let cancel = Cancel::default();
     let started = Instant::now();
     let mut travel =
-        Travel::open(reader, Arc::new(Index::in_memory()), Options::default()).expect("it can be replayed");
+        Travel::open(reader, Options { keeps_index: false, ..Options::default() }).expect("it can be replayed");
     travel.finish_index(&cancel, &|_| {}).expect("it replays");
     println!("index of {} instructions: {:.2} s", travel.end(), started.elapsed().as_secs_f64());
 
@@ -80,14 +78,15 @@ fn main() {
 /// The page that most slices write, and words in it that were written long ago: nothing can be skipped.
 fn worst(travel: &mut Travel, watch: &dyn Fn(u64) -> Stops) {
     let mut writers = BTreeMap::new();
-    for slice in travel.slices() {
+    let slices = travel.index().slices();
+    for number in 0..slices {
+        let slice = travel.index().slice(number).expect("it can be read");
         for page in &slice.sets.written {
             *writers.entry(*page).or_insert(0) += 1;
         }
     }
     let mut pages: Vec<_> = writers.into_iter().filter(|&((root, _), _)| root == 0).collect();
     pages.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
-    let slices = travel.slices().count();
     for ((_, page), count) in pages.into_iter().take(6) {
         for word in [0, 100, 300] {
             let (at, end) = (page * 4096 + word * 8, travel.end());

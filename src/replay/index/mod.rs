@@ -102,6 +102,11 @@ impl Index {
     pub fn ends(&self) -> Vec<Moment> {
         self.shared.state().ends()
     }
+    /// As long as this is held the numbers of slices stay: the index is not thinned out.
+    pub fn hold(&self) -> Hold {
+        self.shared.state().holders += 1;
+        Hold(self.shared.clone())
+    }
     /// How many of the caller's usual distances the next slices should span: 1, and twice as much each time the index
     /// was thinned out. Numbers of slices are good as long as it stays the same.
     pub fn stride(&self) -> u32 {
@@ -162,6 +167,15 @@ impl Index {
     /// at a time.
     pub fn pages(&self, hashes: &[Hash], take: &mut dyn FnMut(usize, &Page)) -> Result<(), IndexError> {
         self.shared.pages(hashes, take)
+    }
+}
+
+/// See [`Index::hold`].
+pub struct Hold(Arc<Shared>);
+
+impl Drop for Hold {
+    fn drop(&mut self) {
+        self.0.state().holders -= 1;
     }
 }
 

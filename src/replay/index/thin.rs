@@ -39,6 +39,9 @@ pub fn keep_budget(shared: &Shared) {
     loop {
         let (stored, stride, budget) = {
             let state = shared.state();
+            if state.holders > 0 {
+                return;
+            }
             (state.stored.clone(), state.stride, state.budget)
         };
         if !is_too_large(shared, &stored) {
@@ -48,7 +51,11 @@ pub fn keep_budget(shared: &Shared) {
         let slices = stored.catalogue().slices().len() - first;
         let is_given_up = budget == Budget::GivenUp && stored.storage().takes_file();
         if !is_given_up && slices >= FEWEST {
-            if let Err(trouble) = thin_out(shared, &stored, first, stride.saturating_mul(2)) {
+            let outcome = thin_out(shared, &stored, first, stride.saturating_mul(2));
+            if matches!(outcome, Ok(Outcome::Held)) {
+                return;
+            }
+            if let Err(trouble) = outcome {
                 let reason = trouble.source().map_or_else(String::new, |source| format!(": {source}"));
                 let note = format!("the index outgrows its budget and cannot be thinned out: {trouble}{reason}");
                 shared.state().outgrows(Budget::GivenUp, note);
@@ -86,12 +93,25 @@ fn fixed_slices(stored: &Stored) -> usize {
     stored.catalogue().slices().partition_point(|s| s.offset < end)
 }
 
+/// How thinning out ended.
+enum Outcome {
+    Done,
+    /// Somebody relies on the numbers of slices: another time.
+    Held,
+}
+
 /// Makes one slice of every two from `first` on. If it fails nothing has changed.
-fn thin_out(shared: &Shared, old: &Stored, first: usize, stride: u32) -> Result<(), IndexError> {
+fn thin_out(shared: &Shared, old: &Stored, first: usize, stride: u32) -> Result<Outcome, IndexError> {
     let write_error = |source| IndexError::Write { path: old.storage().path().to_path_buf(), source };
     let (new, unfinished) = target(shared, old, stride).map_err(write_error)?;
     let copier = Copier { old, new: &new, cache: Mutex::new(Cache::new(COPY_CACHE)) };
     let copied = copier.slices(first).and_then(|()| copier.settle(shared));
+    if copied.as_ref().is_ok_and(|state| state.holders > 0) {
+        if let Some((folder, name)) = &unfinished {
+            folder.discard(name);
+        }
+        return Ok(Outcome::Held);
+    }
     let mut state = match (copied, &unfinished) {
         (Ok(state), Some((folder, name))) => {
             folder.publish(name).map_err(write_error)?;
@@ -105,7 +125,7 @@ fn thin_out(shared: &Shared, old: &Stored, first: usize, stride: u32) -> Result<
     };
     state.stored = Arc::new(new);
     state.stride = stride;
-    Ok(())
+    Ok(Outcome::Done)
 }
 
 /// Where the thinned out index goes, and what has to be renamed in the end.

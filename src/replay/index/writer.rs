@@ -78,6 +78,8 @@ pub struct State {
     pub notes: Vec<String>,
     /// Whether the index is as small as it should be.
     pub budget: Budget,
+    /// Those who rely on the numbers of slices now: see `Index::hold`.
+    pub holders: usize,
 }
 
 impl State {
@@ -97,6 +99,7 @@ impl State {
             is_writer_gone: false,
             notes,
             budget: Budget::Kept,
+            holders: 0,
         }
     }
     fn waiting_slices(&self) -> impl Iterator<Item = &Arc<Slice>> {

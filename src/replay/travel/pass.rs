@@ -23,11 +23,14 @@ pub fn build(
     }
     let runner = Runner::new(history.machine()?, history.script.clone());
     let mut stand = Stand::new(history.clone(), runner);
-    let last = history.snapshots() - 1;
-    let mut from = history.moment(last);
-    if !stand.go(Position::at(from), false, cancel)? {
-        return Ok(false);
-    }
+    let mut from = {
+        let _hold = history.hold()?;
+        let from = history.moment(history.snapshots() - 1);
+        if !stand.go(Position::at(from), false, cancel)? {
+            return Ok(false);
+        }
+        from
+    };
     let mut pass = Pass { history, runner: stand.runner, progress };
     pass.runner.machine.digest();
     let proofs: Vec<Moment> = history.script.proofs().filter(|&m| m > from).collect();
@@ -38,7 +41,7 @@ pub fn build(
             return Ok(false);
         }
         pass.prove(at)?;
-        if started.elapsed() >= slice_time {
+        if started.elapsed() >= slice_time * history.index.stride() {
             pass.cut(from, at)?;
             (from, started) = (at, now());
             pass.begin();
@@ -52,8 +55,7 @@ pub fn build(
         pass.runner.machine.digest();
         pass.cut(from, end)?;
     }
-    history.index.complete()?;
-    history.take_in();
+    history.index.complete();
     Ok(true)
 }
 
@@ -114,7 +116,6 @@ impl Pass<'_> {
             read_physical: touched.read_physical,
         };
         self.history.index.append(Slice { from, to, state, changed, sets }, pages)?;
-        self.history.take_in();
         Ok(())
     }
 }
