@@ -21,4 +21,5 @@ mod programs;
 mod refused;
 mod round_trip;
 mod traces;
+mod travel;
 mod typed;
