@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
+mod gdb;
 mod info;
 mod record;
 mod replay;
@@ -27,6 +28,7 @@ enum Verb {
     Info(info::Info),
     Verify(verify::Verify),
     Replay(replay::Replay),
+    Gdb(gdb::Gdb),
     Completions(Completions),
 }
 
@@ -74,6 +76,7 @@ pub fn main() -> ExitCode {
         Verb::Info(verb) => verb.execute(),
         Verb::Verify(verb) => verb.execute(),
         Verb::Replay(verb) => verb.execute(),
+        Verb::Gdb(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,

@@ -5,6 +5,8 @@
 pub mod console;
 pub mod player;
 pub mod record;
+#[allow(missing_docs)]
+pub mod travel;
 pub mod verify;
 
 use crate::machine::pc::{self, PcExit};
