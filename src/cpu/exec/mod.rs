@@ -113,11 +113,14 @@ pub(crate) unsafe fn chain_by_link(cpu: &mut Cpu, branch: *const Op, way: usize,
 
 /// [`chain`], remembering the way if the target is in the same page.
 ///
+/// The C ABI cannot unwind, so that handlers in other codegen units reach it by a tail call; with a call in its place a
+/// long run of blocks would use up the stack.
+///
 /// # Safety
 /// As [`chain_by_link`].
 #[cold]
 #[inline(never)]
-unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
+unsafe extern "C" fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
     // SAFETY: as `chain`; the link belongs to the running block, which nothing else borrows.
     unsafe {
         let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];
