@@ -6,7 +6,7 @@
 
 mod arch;
 mod beside;
-mod client;
+pub mod client;
 mod monitor;
 mod server;
 mod stops;

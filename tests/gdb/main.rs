@@ -1,0 +1,10 @@
+//! The server for debuggers as debuggers see it: scripted sessions with the real gdb, and a socket that misbehaves.
+//!
+//! Sessions run where gdb is installed (`.ci/run` installs it); those with recorded programs need a kernel as
+//! `tests/cli/debian.rs` does, from `REENACT_TEST_GUESTS`.
+
+mod kernel;
+mod program;
+mod server;
+mod socket;
+mod trace;
