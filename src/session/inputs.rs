@@ -1,9 +1,8 @@
 //! What came in from outside near a Moment, as text.
 
-use super::{Error, Seat};
+use super::Seat;
 use crate::moment::Moment;
-use crate::recording::{Event, InputData};
-use std::collections::VecDeque;
+use crate::recording::{Input, InputData};
 
 /// One Input.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,32 +26,18 @@ pub struct Inputs {
 
 impl Seat {
     /// Up to `count` Inputs at or before the current Moment, and as many after it.
-    ///
-    /// # Errors
-    /// When the file cannot be read. A damaged tail ends the list.
-    pub fn inputs(&self, count: usize) -> Result<Inputs, Error> {
-        let now = self.position().moment;
-        let mut before = VecDeque::new();
-        let mut after = Vec::new();
-        for event in self.reader.events()? {
-            let Ok(event) = event else { break };
-            let Event::Input(input) = event else { continue };
-            let line = || InputLine { at: input.at, source: input.source().to_string(), what: describe(&input.data) };
-            if input.at <= now {
-                if before.len() == count {
-                    before.pop_front();
-                }
-                before.push_back(line());
-            } else {
-                after.push(line());
-            }
-            if after.len() >= count {
-                break;
-            }
+    pub fn inputs(&self, count: usize) -> Inputs {
+        let inputs = &self.travel.script().inputs;
+        let (before, after) = inputs.split_at(inputs.partition_point(|i| i.at <= self.position().moment));
+        Inputs {
+            before: before.iter().skip(before.len().saturating_sub(count)).map(line).collect(),
+            after: after.iter().take(count).map(line).collect(),
         }
-        before.truncate(count);
-        Ok(Inputs { before: before.into(), after })
     }
+}
+
+fn line(input: &Input) -> InputLine {
+    InputLine { at: input.at, source: input.source().to_string(), what: describe(&input.data) }
 }
 
 fn describe(data: &InputData) -> String {

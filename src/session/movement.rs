@@ -1,6 +1,6 @@
 //! Moving through history by stops: steps that see watchpoints, runs, and the search for the last or next access.
 
-use super::{AccessKind, Arrival, Breakpoint, Direction, Error, Place, Position, Seat, Space, Steps, Stops, Watch};
+use super::{AccessKind, Arrival, Direction, Error, Place, Position, Seat, Space, Steps, Stops, Watch};
 
 /// What is looked for by [`Seat::find_access`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,36 +33,12 @@ pub struct Touched {
 }
 
 impl Seat {
-    /// One step, in which watchpoints are seen too.
+    /// One step; stops on its way are honoured.
     ///
     /// # Errors
     /// As the replay.
     pub fn step(&mut self, direction: Direction, steps: Steps, stops: &Stops) -> Result<Arrival, Error> {
-        let from = self.position();
-        let arrival = self.travel.step(direction, steps, &self.cancel)?;
-        if stops.watches.is_empty() || arrival == Arrival::Cancelled {
-            return Ok(arrival);
-        }
-        let to = self.position();
-        let landing = Breakpoint { place: Place::Linear(self.linear_rip(), Space::Any) };
-        let between = Stops { breakpoints: vec![landing], watches: stops.watches.clone() };
-        self.travel.seek(from)?;
-        loop {
-            let found = self.travel.run(direction, &between, &self.cancel)?;
-            let here = self.position();
-            let is_within = match direction {
-                Direction::Forward => here <= to,
-                Direction::Backward => here >= to,
-            };
-            match found {
-                Arrival::Watch { .. } if is_within => return Ok(found),
-                Arrival::Breakpoint(_) if is_within && here != to => {}
-                Arrival::Cancelled => return Ok(found),
-                _ => break,
-            }
-        }
-        self.travel.seek(to)?;
-        Ok(arrival)
+        Ok(self.travel.step(direction, steps, stops, &self.cancel)?)
     }
 
     /// Steps forward while the instruction pointer stays in `start..end`.
@@ -138,12 +114,12 @@ impl Seat {
         let mut new = Vec::new();
         if direction == Direction::Forward {
             new = self.read_place(access.place, len).unwrap_or_default();
-            self.travel.step(Direction::Backward, Steps::Cpu, &self.cancel)?;
+            self.travel.step(Direction::Backward, Steps::Cpu, &Stops::default(), &self.cancel)?;
         }
         let (before, rip, root) = (self.position(), self.linear_rip(), self.root());
         let old = self.read_place(access.place, len).unwrap_or_default();
         if direction == Direction::Backward {
-            self.travel.step(Direction::Forward, Steps::Cpu, &self.cancel)?;
+            self.travel.step(Direction::Forward, Steps::Cpu, &Stops::default(), &self.cancel)?;
             new = self.read_place(access.place, len).unwrap_or_default();
         }
         Ok(Touched { position, before, rip, root, address, old, new })

@@ -4,10 +4,12 @@ use super::marks::Marks;
 use super::{Cancel, Destination, Error, Options, Position, Program};
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
-use crate::recording::{Event, Header, Input, InputData, Reader};
+use crate::recording::{Header, Reader};
+use crate::replay::index::Index;
 use crate::replay::travel::Travel;
 use crate::replay::verify::{self, Report};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// The current place in all coordinates that a recording has.
 #[derive(Clone, Debug, PartialEq)]
@@ -34,7 +36,6 @@ impl Moments {
 /// An open recording. Requests are its methods; [`super::Session`] sends them.
 pub struct Seat {
     pub(super) travel: Travel,
-    pub(super) reader: Reader,
     pub(super) cancel: Cancel,
     marks: Marks,
     wall_clock_ns: u64,
@@ -48,11 +49,10 @@ impl Seat {
     /// A file that is no recording or is damaged in front of its first event, a machine that this build cannot replay,
     /// marks that cannot be read.
     pub fn open(path: &Path, options: Options, cancel: Cancel) -> Result<Seat, Error> {
-        let reader = Reader::open(path)?;
-        let travel = Travel::open(Reader::open(path)?, options)?;
+        let travel = Travel::open(Reader::open(path)?, Arc::new(Index::in_memory()), options)?;
         let marks = Marks::open(&index_folder(path))?;
-        let wall_clock_ns = guest_start(&reader)?;
-        Ok(Seat { travel, reader, cancel, marks, wall_clock_ns, program: None })
+        let wall_clock_ns = travel.script().wall_clock_ns().unwrap_or(travel.reader().header().wall_clock_start_ns);
+        Ok(Seat { travel, cancel, marks, wall_clock_ns, program: None })
     }
 
     /// Where the machine stands.
@@ -72,12 +72,12 @@ impl Seat {
 
     /// What was recorded, by whom and how.
     pub fn header(&self) -> &Header {
-        self.reader.header()
+        self.travel.reader().header()
     }
 
     /// The recording's file.
     pub fn path(&self) -> &Path {
-        self.reader.path()
+        self.travel.reader().path()
     }
 
     /// The current place in every coordinate.
@@ -149,7 +149,7 @@ impl Seat {
     /// # Errors
     /// As [`verify::verify`]; a difference is in the report.
     pub fn verify(&self, progress: &mut dyn FnMut(Moment)) -> Result<Report, Error> {
-        Ok(verify::verify(&self.reader, Geometry::default(), progress)?)
+        Ok(verify::verify(self.travel.reader(), Geometry::default(), progress)?)
     }
 
     /// The recorded program in the guest's memory: see [`Program`]. Searched once.
@@ -169,12 +169,4 @@ pub(super) fn index_folder(recording: &Path) -> PathBuf {
     let mut name = recording.as_os_str().to_owned();
     name.push(".index");
     name.into()
-}
-
-/// What the guest's clock started at: the first Input, as the player takes it.
-fn guest_start(reader: &Reader) -> Result<u64, Error> {
-    Ok(match reader.events()?.next() {
-        Some(Ok(Event::Input(Input { data: InputData::WallClock { ns }, .. }))) => ns,
-        _ => reader.header().wall_clock_start_ns,
-    })
 }

@@ -96,7 +96,7 @@ pub fn marks(context: &mut Context, _: &[&str]) -> Result<(), Error> {
 
 pub fn inputs(context: &mut Context, words: &[&str]) -> Result<(), Error> {
     let count = parse::count(words.first(), "count", 8, 1000)?;
-    let (inputs, now) = context.session.ask(move |seat| Ok((seat.inputs(count as usize)?, seat.position())))?;
+    let (inputs, now) = context.session.ask(move |seat| Ok((seat.inputs(count as usize), seat.position())))?;
     for input in &inputs.before {
         context.line(format!("{:>20}  {:<10}  {}", text::moment(input.at), input.source, input.what));
     }
