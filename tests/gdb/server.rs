@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::time::Duration;
 
 /// A recording in `traces/`.
@@ -21,6 +21,7 @@ pub fn reenact() -> Command {
 /// A running `reenact gdb --listen`; ended when dropped.
 pub struct Server {
     child: Child,
+    _said: BufReader<ChildStdout>,
     /// ADDRESS:PORT.
     pub address: String,
 }
@@ -36,12 +37,17 @@ impl Server {
             .stderr(Stdio::null())
             .spawn()
             .expect("the binary starts");
-        let said = BufReader::new(child.stdout.take().expect("it is piped"));
-        let address = said
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| Some(line.split("'target remote ").nth(1)?.split('\'').next()?.to_owned()));
-        Server { child, address: address.expect("the server says how to connect") }
+        let mut said = BufReader::new(child.stdout.take().expect("it is piped"));
+        let mut line = String::new();
+        let address = loop {
+            line.clear();
+            assert_ne!(said.read_line(&mut line).expect("it is text"), 0, "the server ended");
+            if let Some(rest) = line.split("'target remote ").nth(1) {
+                break rest.split('\'').next().expect("a split has a first part").to_owned();
+            }
+        };
+        // The pipe stays open: the server may have more to say.
+        Server { child, _said: said, address }
     }
 
     /// A connection without gdb.
@@ -60,9 +66,21 @@ impl Server {
 
     /// Starts gdb in batch mode.
     pub fn start_gdb(&self, symbols: Option<&Path>, commands: &[&str]) -> Child {
-        let mut gdb = Command::new("gdb");
+        // A run that hangs fails instead of holding everything up.
+        let mut gdb = Command::new("timeout");
+        gdb.args(["--foreground", "300", "gdb"]);
         gdb.args(["-q", "-nx", "-batch", "-ex", "set pagination off", "-ex", "set confirm off"]);
-        gdb.args(["-ex", "set sysroot /", "-ex", "set width 0", "-ex", &format!("target remote {}", self.address)]);
+        // The guests of traces/ are ELF32 files with 64-bit code.
+        gdb.args([
+            "-ex",
+            "set architecture i386:x86-64",
+            "-ex",
+            "set sysroot /",
+            "-ex",
+            "set width 0",
+            "-ex",
+            &format!("target remote {}", self.address),
+        ]);
         for command in commands {
             gdb.args(["-ex", command]);
         }
