@@ -249,7 +249,7 @@ fn a_debugger_that_detaches_finds_the_same_place_again() {
     }
     let bench = Bench::new();
     let server = Server::start(&bench.recording, &["--at", "1,000"]);
-    server.gdb(None, &["break *0x100049", "stepi 5", "monitor when", "detach"]).complains(&["1,005 of 4,212,226"]);
+    server.gdb(None, &["break *0x10000c", "stepi 5", "monitor when", "detach"]).complains(&["1,005 of 4,212,226"]);
     // The breakpoint went with its debugger.
     let said = server.gdb(None, &["monitor when", "stepi 6", "monitor when", "kill"]);
     said.complains(&["1,005 of 4,212,226", "1,011 of 4,212,226"]);
