@@ -106,14 +106,17 @@ fn alone(server: Server, program: Option<&Program>) -> Result {
     if !address.ip().is_loopback() {
         eprintln!("reenact: whoever reaches {address} can read the whole recording");
     }
+    let symbols = program.map_or_else(String::new, |program| format!(" {}", program.path.display()));
+    let mut text =
+        format!("connect   gdb -ex 'set sysroot /' -ex 'target remote {address}'{symbols}\nend       Ctrl-C\n");
     if let Some(program) = program {
-        println!("program   {}, in the address space {:#x}", program.path.display(), program.root);
-        println!("connect   gdb -ex 'target remote {address}' {}", program.path.display());
-    } else {
-        println!("connect   gdb -ex 'target remote {address}'");
+        text = format!("program   {}, in the address space {:#x}\n{text}", program.path.display(), program.root);
     }
-    println!("end       Ctrl-C");
-    std::io::stdout().flush()?;
+    // In one piece: whoever reads this may close the pipe as soon as it has seen where to connect.
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())?;
+    out.flush()?;
+    drop(out);
     server.serve(tell)?;
     Err(anyhow!("the session has ended because of an error in the replay").into())
 }

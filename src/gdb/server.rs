@@ -35,6 +35,9 @@ pub struct Server {
 const MOST_REFUSALS: usize = 8;
 /// How long a client that is sent away is listened to.
 const REFUSAL: Duration = Duration::from_secs(1);
+/// How often and how long a client that leaves is waited for.
+const LEAVING_POLLS: u32 = 25;
+const LEAVING_POLL: Duration = Duration::from_millis(20);
 const BUSY: &[u8] = b"E.another debugger is connected to this recording; detach it first";
 
 impl Server {
@@ -117,13 +120,24 @@ impl Door {
             };
             // Packets are small, and each waits for its answer.
             let _ = stream.set_nodelay(true);
-            if self.is_busy.swap(true, Ordering::SeqCst) {
+            if !self.takes_place() {
                 notice(Notice::Refused(from));
                 self.refuse(stream);
             } else if self.clients.send((stream, from)).is_err() {
                 return;
             }
         }
+    }
+
+    /// True if nobody is served, or the one who is leaves soon: it may have hung up just now.
+    fn takes_place(&self) -> bool {
+        for _ in 0..LEAVING_POLLS {
+            if !self.is_busy.swap(true, Ordering::SeqCst) {
+                return true;
+            }
+            std::thread::sleep(LEAVING_POLL);
+        }
+        false
     }
 
     /// Says why, and waits a little for the client to have read it: closing at once could take the sentence back.

@@ -212,3 +212,19 @@ fn a_second_client_is_told_to_wait_and_the_first_goes_on() {
     drop(first);
     is_served(&mut server);
 }
+
+#[test]
+fn an_interrupt_that_follows_at_once_ends_the_search_and_nothing_has_moved() {
+    let (_dir, server) = start(&["--at", "end"]);
+    let mut gdb = server.connect();
+    let before = ask(&mut gdb, "g");
+    assert_eq!(ask(&mut gdb, "Z4,10b800,8"), "OK");
+    let mut bytes = packet("bc");
+    bytes.push(3);
+    gdb.write_all(&bytes).expect("the server reads");
+    assert_eq!(reply(&mut gdb), "T02thread:01;");
+    assert_eq!(ask(&mut gdb, "g"), before);
+    // With nothing running, Ctrl-C means nothing, and what is asked next is not cut short.
+    gdb.write_all(&[3]).expect("the server reads");
+    assert_eq!(ask(&mut gdb, "bc"), "T05replaylog:begin;");
+}
