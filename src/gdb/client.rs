@@ -18,6 +18,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
+use std::time::{Duration, Instant};
 
 /// What a client's loop hears.
 enum Event {
@@ -59,7 +60,8 @@ pub fn serve(
         return Farewell::Confused(format!("cannot start a thread for a client: {e}"));
     }
     let target = Target { session, settings, stops: Table::default(), resume: None };
-    Client { target, events, inbox, waiting, held: VecDeque::new(), is_multiprocess: false }.talk(writer)
+    Client { target, events, inbox, waiting, held: VecDeque::new(), is_multiprocess: false, interrupted: None }
+        .talk(writer)
 }
 
 /// Starts the thread that reads. It ends with the connection or with the loop.
@@ -104,7 +106,12 @@ struct Client<'t> {
     /// Frames that came while something ran.
     held: VecDeque<Frame>,
     is_multiprocess: bool,
+    /// When Ctrl-C came while nothing ran.
+    interrupted: Option<Instant>,
 }
+
+/// gdb runs in steps where it has to look at each: Ctrl-C between two of them is meant for the next.
+const STILL_MEANT: Duration = Duration::from_millis(200);
 
 impl<'t> Client<'t> {
     fn talk<W: Write>(mut self, writer: W) -> Farewell {
@@ -154,8 +161,10 @@ impl<'t> Client<'t> {
         let GdbStubStateMachine::Idle(inner) = &mut stub else { return Ok(stub) };
         let out = inner.borrow_conn();
         let sent = match frame {
-            // Nothing runs, so nothing is interrupted.
-            Frame::Interrupt => Ok(()),
+            Frame::Interrupt => {
+                self.interrupted = Some(now());
+                Ok(())
+            }
             Frame::Nack => out.send_again(),
             Frame::Damaged => out.acknowledge(false),
             Frame::Packet(payload) => {
@@ -191,6 +200,11 @@ impl<'t> Client<'t> {
 
     /// Runs what was resumed, and listens. The client hears of trouble as text; the reply to a resume is always a stop.
     fn run(&mut self) -> Result<Reason, Farewell> {
+        let was_interrupted = self.interrupted.take().is_some_and(|at| at.elapsed() < STILL_MEANT);
+        if was_interrupted && matches!(self.target.resume, Some(Resume::Step(_) | Resume::Range(..))) {
+            self.target.resume = None;
+            return Ok(signal(Signal::SIGINT));
+        }
         let mut is_gone = self.start().is_err();
         let arrival = loop {
             match self.inbox.recv() {
@@ -245,6 +259,11 @@ impl<'t> Client<'t> {
         };
         self.target.session.ask(text).unwrap_or_default()
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "the host edge: how long ago a person pressed a key")]
+fn now() -> Instant {
+    Instant::now()
 }
 
 fn announces_multiprocess(payload: &[u8]) -> bool {

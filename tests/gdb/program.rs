@@ -145,7 +145,7 @@ fn reverse_finish_goes_in_front_of_the_call() {
         "call ",
         "<add>",
         "= 3",
-        "#0  add (n=3)",
+        "#0  add (n=",
         "#1 ",
         "in main ()",
         "Value returned is ",
