@@ -5,11 +5,10 @@
 
 use reenact::moment::Moment;
 use reenact::recording::Reader;
-use reenact::replay::index::Index;
 use reenact::replay::travel::{
     AccessKind, Arrival, Cancel, Direction, Options, Place, Position, Space, Steps, Stops, Travel, Watch,
 };
-use std::sync::Arc;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 fn main() {
@@ -21,7 +20,7 @@ fn main() {
     let cancel = Cancel::default();
     let started = Instant::now();
     let mut travel =
-        Travel::open(reader, Arc::new(Index::in_memory()), Options::default()).expect("it can be replayed");
+        Travel::open(reader, Options { keeps_index: false, ..Options::default() }).expect("it can be replayed");
     travel.finish_index(&cancel, &|_| {}).expect("it replays");
     println!("index of {} instructions: {:.2} s", travel.end(), started.elapsed().as_secs_f64());
 
@@ -38,7 +37,7 @@ fn main() {
     for _ in 0..60 {
         let to = place(end);
         seeks.push(time(|| travel.seek(to).expect("a seek")));
-        let mut back = |travel: &mut Travel, kind| {
+        let back = |travel: &mut Travel, kind| {
             time(|| {
                 travel.step(Direction::Backward, kind, &Stops::default(), &cancel).expect("a step");
             })
@@ -69,14 +68,39 @@ fn main() {
         travel.seek(Position::at(end)).expect("a seek");
         let mut arrival = Arrival::Begin;
         let took = time(|| arrival = travel.run(Direction::Backward, &watch(at), &cancel).expect("a run"));
-        println!(
-            "  from the end back to a write of {at:#x}: {:.0} ms, {} instructions back, {arrival:?}",
-            took.as_secs_f64() * 1e3,
-            end.0 - travel.position().moment.0
-        );
         backs.push(took);
+        assert_ne!(arrival, Arrival::Cancelled);
     }
-    show("back to the last write of a stack slot", backs);
+    show("from the end back to the last write of a stack slot", backs);
+    worst(&mut travel, &watch);
+}
+
+/// The page that most slices write, and words in it that were written long ago: nothing can be skipped.
+fn worst(travel: &mut Travel, watch: &dyn Fn(u64) -> Stops) {
+    let mut writers = BTreeMap::new();
+    let slices = travel.index().slices();
+    for number in 0..slices {
+        let slice = travel.index().slice(number).expect("it can be read");
+        for page in &slice.sets.written {
+            *writers.entry(*page).or_insert(0) += 1;
+        }
+    }
+    let mut pages: Vec<_> = writers.into_iter().filter(|&((root, _), _)| root == 0).collect();
+    pages.sort_by_key(|&(_, count)| std::cmp::Reverse(count));
+    for ((_, page), count) in pages.into_iter().take(6) {
+        for word in [0, 100, 300] {
+            let (at, end) = (page * 4096 + word * 8, travel.end());
+            travel.seek(Position::at(end)).expect("a seek");
+            let mut arrival = Arrival::Begin;
+            let took =
+                time(|| arrival = travel.run(Direction::Backward, &watch(at), &Cancel::default()).expect("a run"));
+            let back = (end.0 - travel.position().moment.0) as f64 / 1e9;
+            let ms = took.as_secs_f64() * 1e3;
+            println!(
+                "back {back:.2} G to a write of {at:#x}, in a page that {count} of {slices} slices write: {ms:.0} ms"
+            );
+        }
+    }
 }
 
 fn time(work: impl FnOnce()) -> Duration {

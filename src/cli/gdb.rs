@@ -38,6 +38,9 @@ impl Gdb {
     pub fn execute(self) -> Result {
         let debugger = self.debugger()?;
         let session = Session::open(&self.recording, Options::default())?;
+        for note in session.ask(|seat| Ok(seat.take_notes()))? {
+            eprintln!("reenact: {note}");
+        }
         let mut settings = Settings { refreshes_itself: debugger.is_some(), ..Settings::default() };
         let program = self.enter(&session, &mut settings)?;
         let address = match (self.listen, &debugger) {

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
 mod gdb;
+mod index;
 mod info;
 mod record;
 mod replay;
@@ -29,6 +30,7 @@ enum Verb {
     Verify(verify::Verify),
     Replay(replay::Replay),
     Gdb(gdb::Gdb),
+    Index(index::Index),
     Completions(Completions),
 }
 
@@ -77,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Verify(verb) => verb.execute(),
         Verb::Replay(verb) => verb.execute(),
         Verb::Gdb(verb) => verb.execute(),
+        Verb::Index(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,

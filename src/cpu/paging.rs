@@ -190,13 +190,18 @@ impl Cpu {
         }
         let attrs = self.phys.attrs[ram.index];
         write &= attrs & page::DIRTY != 0 && attrs & (page::CODE | page::TABLE) == 0;
-        let is_probed = self.has_watches() && self.is_page_probed(la, self.phys.page_address(ram.index));
-        let is_watched = self.is_page_watched(la) || is_probed;
+        let (mut read_watched, mut write_watched) = (false, false);
+        if self.has_watches() {
+            (read_watched, write_watched) = self.is_page_probed(la, self.phys.page_address(ram.index));
+        }
+        if self.is_page_watched(la) {
+            (read_watched, write_watched) = (true, true);
+        }
         self.note_filled(la, ram.index, allow.read, write || access == Access::Write);
         if write {
             self.phys.attrs[ram.index] |= page::GRANTED;
         }
-        let allow = Allow { read: allow.read && !is_watched, write: write && !is_watched, fetch: allow.fetch };
+        let allow = Allow { read: allow.read && !read_watched, write: write && !write_watched, fetch: allow.fetch };
         self.tlb.fill(class, la, ram.index, ram.host, allow);
     }
 

@@ -244,7 +244,7 @@ impl Cpu {
         self.probes.wanted.breakpoints.iter().enumerate().filter_map(move |(i, place)| {
             let hits = match *place {
                 Place::Linear(at, root) => at == la && (any_space || is_same_space(root, cr3)),
-                Place::Physical(at) => (at ^ la) % PAGE == 0 && gpa() == Some(at),
+                Place::Physical(at) => (at ^ la).is_multiple_of(PAGE) && gpa() == Some(at),
             };
             hits.then_some(i)
         })
@@ -254,16 +254,18 @@ impl Cpu {
         self.breakpoints_at(self.code_address(), false).collect()
     }
 
-    /// True if a watch is in the page at `la`, which is at `gpa`, so that accesses to it must be looked at.
-    pub(super) fn is_page_probed(&self, la: u64, gpa: u64) -> bool {
-        self.probes.wanted.watches.iter().any(|w| {
+    /// Whether watches in the page at `la`, which is at `gpa`, need (reads, writes) of it to be looked at.
+    pub(super) fn is_page_probed(&self, la: u64, gpa: u64) -> (bool, bool) {
+        let is_in = |w: &&Watch| {
             let (from, page) = match w.place {
                 Place::Linear(at, _) => (at, la),
                 Place::Physical(at) => (at, gpa),
             };
             let page = page & !(PAGE - 1);
             from < page.saturating_add(PAGE) && page < from.saturating_add(w.len)
-        })
+        };
+        let watches = self.probes.wanted.watches.iter().filter(is_in);
+        watches.fold((false, false), |(reads, writes), w| (reads || w.reads, writes || w.writes))
     }
     /// True if watches are set at all.
     #[inline(always)]

@@ -5,11 +5,9 @@ use super::{Cancel, Destination, Error, Options, Position, Program};
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
 use crate::recording::{Header, Reader};
-use crate::replay::index::Index;
-use crate::replay::travel::Travel;
+use crate::replay::travel::{Travel, index_folder};
 use crate::replay::verify::{self, Report};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::path::Path;
 
 /// The current place in all coordinates that a recording has.
 #[derive(Clone, Debug, PartialEq)]
@@ -49,7 +47,7 @@ impl Seat {
     /// A file that is no recording or is damaged in front of its first event, a machine that this build cannot replay,
     /// marks that cannot be read.
     pub fn open(path: &Path, options: Options, cancel: Cancel) -> Result<Seat, Error> {
-        let travel = Travel::open(Reader::open(path)?, Arc::new(Index::in_memory()), options)?;
+        let travel = Travel::open(Reader::open(path)?, options)?;
         let marks = Marks::open(&index_folder(path))?;
         let wall_clock_ns = travel.script().wall_clock_ns().unwrap_or(travel.reader().header().wall_clock_start_ns);
         Ok(Seat { travel, cancel, marks, wall_clock_ns, program: None })
@@ -78,6 +76,11 @@ impl Seat {
     /// The recording's file.
     pub fn path(&self) -> &Path {
         self.travel.reader().path()
+    }
+
+    /// What went wrong with the index without stopping anything, one sentence each; told once.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        self.travel.take_notes()
     }
 
     /// The current place in every coordinate.
@@ -162,11 +165,4 @@ impl Seat {
         }
         self.program.clone().ok_or(Error::Ended)
     }
-}
-
-/// `NAME.reen.index`, beside the recording.
-pub(super) fn index_folder(recording: &Path) -> PathBuf {
-    let mut name = recording.as_os_str().to_owned();
-    name.push(".index");
-    name.into()
 }

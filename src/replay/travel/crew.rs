@@ -8,6 +8,9 @@ use crate::replay::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
+/// Runs a machine from where it stands to a position, and says what it found. Several run at once.
+type Search<'a, T> = dyn Fn(&mut Stand, Position) -> Result<Option<T>, Error> + Sync + 'a;
+
 /// The machines that search.
 pub struct Crew {
     history: Arc<History>,
@@ -25,7 +28,7 @@ impl Crew {
         &self,
         slices: &[usize],
         cancel: &Cancel,
-        search: &(dyn Fn(&mut Stand, Position) -> Result<Option<T>, Error> + Sync),
+        search: &Search<T>,
     ) -> Result<Option<T>, Error> {
         let next = AtomicUsize::new(0);
         let best = Mutex::new((usize::MAX, None));

@@ -19,15 +19,16 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-use super::Error;
-use super::index::Index;
+use super::index::{Index, Limits, Origin};
+use super::{COUNTING_RULE, CPU_MODEL, CPU_MODEL_VERSION, Error, MACHINE};
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
-use crate::recording::Reader;
+use crate::recording::{self, Reader};
 use crew::Crew;
 use history::History;
 pub use script::Script;
 use stand::Stand;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
@@ -193,15 +194,25 @@ pub struct Options {
     pub workers: usize,
     /// What it may cost to run from one snapshot to the next.
     pub slice_time: Duration,
+    /// Keep the index beside the recording, in `NAME.reen.index`; else in memory.
+    pub keeps_index: bool,
+    /// How much the index may take.
+    pub limits: Limits,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { geometry: Geometry::default(), workers: rayon::current_num_threads(), slice_time: SLICE_TIME }
+        Options {
+            geometry: Geometry::default(),
+            workers: rayon::current_num_threads(),
+            slice_time: SLICE_TIME,
+            keeps_index: true,
+            limits: Limits::default(),
+        }
     }
 }
 
-const SLICE_TIME: Duration = Duration::from_millis(80);
+const SLICE_TIME: Duration = Duration::from_millis(100);
 
 /// How far the first pass has come.
 #[derive(Default)]
@@ -219,6 +230,7 @@ pub struct Travel {
     progress: Arc<Progress>,
     stop_pass: Cancel,
     pass: Option<JoinHandle<()>>,
+    notes: Vec<String>,
 }
 
 impl Travel {
@@ -226,8 +238,11 @@ impl Travel {
     ///
     /// # Errors
     /// When the recording cannot be read or replayed by this build.
-    pub fn open(reader: Reader, index: Arc<Index>, options: Options) -> Result<Travel, Error> {
-        let (history, runner) = History::new(reader, index, options.geometry)?;
+    pub fn open(reader: Reader, options: Options) -> Result<Travel, Error> {
+        let mut notes = Vec::new();
+        let mut index =
+            |reader: &Reader, script: &Script, pages| open_index(reader, script, pages, &options, &mut notes);
+        let (history, runner) = History::new(reader, &mut index, options.geometry)?;
         let mut travel = Travel {
             stand: Stand::new(history.clone(), runner),
             crew: Crew::new(history.clone(), options.workers.max(1)),
@@ -235,6 +250,7 @@ impl Travel {
             progress: Arc::default(),
             stop_pass: Cancel::default(),
             pass: None,
+            notes,
         };
         travel.start_pass(options.slice_time);
         Ok(travel)
@@ -253,9 +269,23 @@ impl Travel {
     }
     /// How far the index reaches, and whether it is complete.
     pub fn indexed(&self) -> (Moment, bool) {
-        let at =
-            Moment(self.progress.at.load(Ordering::Relaxed)).max(self.history.moment(self.history.snapshots() - 1));
+        let at = Moment(self.progress.at.load(Ordering::Relaxed))
+            .max(self.history.index.ends().last().copied().unwrap_or_default());
         (at, self.is_indexed())
+    }
+    /// What the user should know of the index: why it was made anew, what could not be written.
+    pub fn take_notes(&mut self) -> Vec<String> {
+        let mut notes = std::mem::take(&mut self.notes);
+        notes.extend(self.history.index.take_notes());
+        notes
+    }
+    /// What stopped the reading of the recording, when it is damaged or was cut off.
+    pub fn damage(&self) -> Option<&recording::Error> {
+        self.history.script.damage.as_ref()
+    }
+    /// The index.
+    pub fn index(&self) -> &Index {
+        &self.history.index
     }
     /// Waits until the index is complete. False if cancelled.
     ///
@@ -280,10 +310,12 @@ impl Travel {
     }
     /// Waits until the index has the slice that a Moment is in, or all there is.
     fn wait_for(&self, at: Moment, cancel: &Cancel) -> Result<(), Error> {
-        while !self.is_indexed() && !cancel.is_requested() && self.history.moment(self.history.snapshots() - 1) < at {
+        let reaches = || self.history.index.ends().last().is_some_and(|&end| end >= at);
+        while !self.is_indexed() && !cancel.is_requested() && !reaches() {
             std::thread::sleep(WAIT);
         }
-        self.check_pass()
+        self.check_pass()?;
+        self.history.take_in()
     }
     /// Waits until the index has more than `slices`, or all there is.
     fn wait_for_more(&self, slices: usize, cancel: &Cancel) -> Result<(), Error> {
@@ -318,6 +350,7 @@ impl Travel {
     /// # Errors
     /// When there is no such delivery, the replay parts from the recording, or the index cannot be read.
     pub fn seek(&mut self, to: Position) -> Result<(), Error> {
+        let _hold = self.history.hold()?;
         let to = if to.moment > self.end() { Position::at(self.end()) } else { to };
         self.wait_for(to.moment, &Cancel::default())?;
         self.stand.go(to, true, &Cancel::default()).map(|_| ())
@@ -336,6 +369,38 @@ impl Drop for Travel {
             drop(pass.join());
         }
     }
+}
+
+/// The folder of a recording's index.
+pub fn index_folder(recording: &Path) -> PathBuf {
+    let mut name = recording.as_os_str().to_owned();
+    name.push(".index");
+    name.into()
+}
+
+/// Opens the index beside the recording, or one in memory where that cannot be.
+fn open_index(
+    reader: &Reader,
+    script: &Script,
+    pages: usize,
+    options: &Options,
+    notes: &mut Vec<String>,
+) -> Result<Index, Error> {
+    let rule = format!("{} | {MACHINE} | {CPU_MODEL} {CPU_MODEL_VERSION} | {COUNTING_RULE}", env!("CARGO_PKG_VERSION"));
+    let of = Origin { identity: script.identity, rule, page_count: pages as u32 };
+    if options.keeps_index {
+        match Index::open(&index_folder(reader.path()), &of, options.limits) {
+            Ok((index, found)) => {
+                notes.extend(found);
+                return Ok(index);
+            }
+            Err(e) => {
+                let cause = std::error::Error::source(&e).map_or_else(String::new, |c| format!(": {c}"));
+                notes.push(format!("{e}{cause}; the index is kept in memory and is gone with this session"));
+            }
+        }
+    }
+    Ok(Index::in_memory(&of, options.limits)?)
 }
 
 const WAIT: Duration = Duration::from_millis(5);

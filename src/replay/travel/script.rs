@@ -15,6 +15,8 @@ pub struct Script {
     pub outputs: Vec<Output>,
     /// Where history ends.
     pub end: Moment,
+    /// Head of the hash chain: the identity of a closed recording, and of what can be read of another.
+    pub identity: [u8; 32],
     /// What stopped the reading, when the recording is damaged or was cut off.
     pub damage: Option<recording::Error>,
 }
@@ -23,8 +25,14 @@ impl Script {
     /// Reads the events of a recording.
     pub fn read(reader: &Reader) -> Result<Script, Error> {
         let mut events = reader.events()?;
-        let mut script =
-            Script { inputs: Vec::new(), digests: Vec::new(), outputs: Vec::new(), end: Moment::ZERO, damage: None };
+        let mut script = Script {
+            inputs: Vec::new(),
+            digests: Vec::new(),
+            outputs: Vec::new(),
+            end: Moment::ZERO,
+            identity: [0; 32],
+            damage: None,
+        };
         while let Some(event) = advance(&mut events, &mut script.damage)? {
             script.end = script.end.max(event.at());
             match event {
@@ -37,6 +45,7 @@ impl Script {
                 Event::End(_) | Event::Note(_) => {}
             }
         }
+        script.identity = events.chain_head().0;
         Ok(script)
     }
     /// What the guest's clock starts at, ns since 1970, if the recording says.

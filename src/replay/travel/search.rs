@@ -84,9 +84,12 @@ fn touches(set: &[(u64, u64)], at: u64, len: u64, space: Space) -> bool {
     match space {
         Space::Any => set.iter().any(|&(_, page)| (first..=last).contains(&page)),
         // A root has a twin where the guest isolates its page tables.
-        Space::Root(root) => has(0) || has(root / PAGE) || has(root / PAGE ^ 1),
+        Space::Root(root) => has(0) || has(root / PAGE) || has((root / PAGE) ^ 1),
     }
 }
+
+/// Runs a machine from where it stands to a position, and says what it found.
+type Search<'a, T> = dyn FnMut(&mut Stand, Position) -> Result<Option<T>, Error> + 'a;
 
 /// What a search looks for in a stretch of history.
 #[derive(Clone, Copy)]
@@ -161,6 +164,7 @@ impl Travel {
     /// # Errors
     /// When the replay parts from the recording, or the index cannot be read.
     pub fn run(&mut self, direction: Direction, stops: &Stops, cancel: &Cancel) -> Result<Arrival, Error> {
+        let _hold = self.history.hold()?;
         let here = self.position();
         let hit = match direction {
             Direction::Forward => self.search_ahead(here, stops, cancel),
@@ -198,7 +202,7 @@ impl Travel {
         self.wait_for(Moment(here.moment.0 + 1), cancel)?;
         let snapshot = self.history.snapshot_before(here.moment);
         let end = self.history.slice_end(snapshot);
-        if self.may_hit(snapshot, stops) {
+        if self.may_hit(snapshot, stops)? {
             let hit = find(&mut self.stand, end, &wanted, Which::First, Some(here), true, cancel)?;
             if hit.is_some() || cancel.is_requested() {
                 return Ok(hit);
@@ -206,17 +210,16 @@ impl Travel {
         }
         let mut next = snapshot + 1;
         loop {
-            self.history.take_in();
-            let known = self.history.index.slices();
-            let slices: Vec<usize> = (next..known).filter(|&s| self.may_hit(s, stops)).collect();
+            let is_all = self.is_indexed();
+            self.history.take_in()?;
+            let known = self.history.snapshots() - 1;
+            let slices = self.that_may_hit(next..known, stops)?;
             let hit = self.search_slices(&slices, &wanted, Which::First, cancel)?;
-            if hit.is_some() || cancel.is_requested() || self.is_indexed() && known == self.history.index.slices() {
+            if hit.is_some() || cancel.is_requested() || is_all {
                 return Ok(hit);
             }
             next = next.max(known);
-            if !self.is_indexed() {
-                self.wait_for_more(known, cancel)?;
-            }
+            self.wait_for_more(known, cancel)?;
         }
     }
 
@@ -227,7 +230,7 @@ impl Travel {
         let wanted = stops.wanted();
         self.wait_for(here.moment, cancel)?;
         let snapshot = self.history.snapshot_before(here.moment);
-        if self.may_hit(snapshot, stops) {
+        if self.may_hit(snapshot, stops)? {
             let hit = self.search_slice_behind(snapshot, here, &mut |stand, end| {
                 find(stand, end, &wanted, Which::Last, None, false, cancel)
             })?;
@@ -235,7 +238,7 @@ impl Travel {
                 return Ok(hit);
             }
         }
-        let slices: Vec<usize> = (0..snapshot).rev().filter(|&s| self.may_hit(s, stops)).collect();
+        let slices = self.that_may_hit((0..snapshot).rev(), stops)?;
         self.search_slices(&slices, &wanted, Which::Last, cancel)
     }
 
@@ -244,7 +247,7 @@ impl Travel {
         &mut self,
         snapshot: usize,
         here: Position,
-        search: &mut dyn FnMut(&mut Stand, Position) -> Result<Option<T>, Error>,
+        search: &mut Search<T>,
     ) -> Result<Option<T>, Error> {
         let mut end = here;
         let layers = if self.stand.base() == snapshot { self.stand.layers() } else { Vec::new() };
@@ -275,9 +278,18 @@ impl Travel {
         self.crew.in_slices(slices, cancel, &|stand, end| find(stand, end, wanted, which, None, false, cancel))
     }
 
-    fn may_hit(&self, snapshot: usize, stops: &Stops) -> bool {
+    fn may_hit(&self, snapshot: usize, stops: &Stops) -> Result<bool, Error> {
         let phys = &self.stand.runner.machine.cpu.phys;
-        self.history.slice_from(snapshot).is_none_or(|slice| stops.may_hit(&slice, phys))
+        Ok(self.history.slice_from(snapshot)?.is_none_or(|slice| stops.may_hit(&slice, phys)))
+    }
+    fn that_may_hit(&self, slices: impl Iterator<Item = usize>, stops: &Stops) -> Result<Vec<usize>, Error> {
+        let mut list = Vec::new();
+        for slice in slices {
+            if self.may_hit(slice, stops)? {
+                list.push(slice);
+            }
+        }
+        Ok(list)
     }
 }
 

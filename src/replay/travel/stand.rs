@@ -42,12 +42,15 @@ pub struct Stand {
     layers: Vec<Layer>,
     /// The layer that RAM differs from only by what was written since; `None` for the base itself.
     rests: Option<usize>,
+    /// `History::stride` that `base` is a number for.
+    stride: u32,
 }
 
 impl Stand {
     /// A machine at power-on, whose changes have been taken.
     pub fn new(history: Arc<History>, runner: Runner) -> Stand {
-        Stand { runner, history, base: 0, layers: Vec::new(), rests: None }
+        let stride = history.stride();
+        Stand { runner, history, base: 0, layers: Vec::new(), rests: None, stride }
     }
     /// Where it stands.
     pub fn position(&self) -> Position {
@@ -78,6 +81,13 @@ impl Stand {
     fn start_near(&mut self, to: Position) -> Result<(), Error> {
         let here = self.position();
         let snapshot = self.history.snapshot_before(to.moment);
+        if self.stride != self.history.stride() {
+            // Snapshots have other numbers, so nobody knows any more what RAM differs from.
+            self.layers.clear();
+            self.rests = None;
+            self.stride = self.history.stride();
+            return self.load_snapshot(snapshot, (0..self.history.page_count()).collect());
+        }
         let layer = self.layers.partition_point(|l| l.rest.at() <= to.moment).checked_sub(1);
         let from_snapshot = self.history.moment(snapshot);
         let from_layer = layer.map(|l| self.layers[l].rest.at());
@@ -86,9 +96,9 @@ impl Stand {
             return Ok(());
         }
         match layer {
-            Some(layer) if from_layer >= Some(from_snapshot) => self.to_layer(Some(layer)),
-            _ if snapshot == self.base => self.to_layer(None),
-            _ => self.to_snapshot(snapshot),
+            Some(layer) if from_layer >= Some(from_snapshot) => self.put_on_layer(Some(layer)),
+            _ if snapshot == self.base => self.put_on_layer(None),
+            _ => self.put_on_snapshot(snapshot),
         }
     }
 
@@ -151,7 +161,7 @@ impl Stand {
     }
 
     /// Puts the machine on a layer of its own, or on its base.
-    fn to_layer(&mut self, layer: Option<usize>) -> Result<(), Error> {
+    fn put_on_layer(&mut self, layer: Option<usize>) -> Result<(), Error> {
         let count = |l: Option<usize>| l.map_or(0, |l| l + 1);
         let (from, to) = (count(self.rests).min(count(layer)), count(self.rests).max(count(layer)));
         let mut pages: BTreeSet<u32> = self.runner.machine.take_changed().into_iter().collect();
@@ -174,11 +184,13 @@ impl Stand {
     }
 
     /// Puts the machine on another snapshot; the layers are of no more use.
-    fn to_snapshot(&mut self, snapshot: usize) -> Result<(), Error> {
+    fn put_on_snapshot(&mut self, snapshot: usize) -> Result<(), Error> {
         let mut pages: BTreeSet<u32> = self.runner.machine.take_changed().into_iter().collect();
         pages.extend(self.layers[..self.rests.map_or(0, |r| r + 1)].iter().flat_map(|l| l.pages.keys()));
         pages.extend(self.history.changed_between(self.base, snapshot));
-        let pages: Vec<u32> = pages.into_iter().collect();
+        self.load_snapshot(snapshot, pages.into_iter().collect())
+    }
+    fn load_snapshot(&mut self, snapshot: usize, pages: Vec<u32>) -> Result<(), Error> {
         let machine = &mut self.runner.machine;
         self.history.pages_at(snapshot, &pages, &mut |page, bytes| machine.load_page(page as usize, bytes))?;
         self.layers.clear();

@@ -52,6 +52,7 @@ impl Travel {
         stops: &Stops,
         cancel: &Cancel,
     ) -> Result<Arrival, Error> {
+        let _hold = self.history.hold()?;
         let here = self.position();
         let arrival = match (direction, steps) {
             (Direction::Forward, Steps::Cpu) => self.advance_with(stops),
@@ -242,8 +243,13 @@ impl Travel {
         let snapshot = self.history.snapshot_before(here.moment);
         let mut found = self.search_slice_behind(snapshot, here, &mut |stand, end| search(stand, end))?;
         if found.is_none() && !cancel.is_requested() {
-            let has_run = |s: &usize| self.history.slice_from(*s).is_none_or(|s| ran_in(&s.sets.executed, thread.root));
-            let slices: Vec<usize> = (0..snapshot).rev().filter(has_run).collect();
+            let mut slices = Vec::new();
+            for number in (0..snapshot).rev() {
+                let slice = self.history.slice_from(number)?;
+                if slice.is_none_or(|s| ran_in(&s.sets.executed, thread.root)) {
+                    slices.push(number);
+                }
+            }
             found = self.crew.in_slices(&slices, cancel, &search)?;
         }
         let Some((at, arrival)) = found else {

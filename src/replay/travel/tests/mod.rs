@@ -18,8 +18,8 @@ fn reader(name: &str) -> Reader {
 
 /// A traveller with as many snapshots as the recording has Digests.
 fn travel(name: &str) -> Travel {
-    let options = Options { workers: 2, slice_time: Duration::ZERO, ..Options::default() };
-    let mut travel = Travel::open(reader(name), Arc::new(Index::in_memory()), options).expect("it opens");
+    let options = Options { workers: 2, slice_time: Duration::ZERO, keeps_index: false, ..Options::default() };
+    let mut travel = Travel::open(reader(name), options).expect("it opens");
     assert!(travel.finish_index(&Cancel::default(), &|_| {}).expect("the first pass proves it"));
     travel
 }
