@@ -9,7 +9,7 @@ use std::path::Path;
 /// A session on a recording of `traces/`.
 pub fn session(name: &str) -> Session {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("traces").join(format!("{name}.reen"));
-    Session::open(&path, Options::default()).expect("the trace opens")
+    Session::open(&path, Options { keeps_index: false, ..Options::default() }).expect("the trace opens")
 }
 
 /// Numbers that look random and are the same every time.

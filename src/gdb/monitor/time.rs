@@ -28,7 +28,7 @@ pub fn here(seat: &mut Seat) -> Result<impl Fn(&mut Context) + use<>, crate::ses
         let m = &here.moments;
         context
             .row("instruction", format!("{} of {} ({:.3} %)", position(m.position), text::moment(m.end), m.percent()));
-        let (guest, date) = (text::seconds(m.guest_ns), text::utc(m.guest_date_ns));
+        let (guest, date) = (format!("{:.6} s", m.guest_ns as f64 / 1e9), text::utc(m.guest_date_ns));
         context.row("guest time", format!("{guest} after power-on, {date} by its clock"));
         context.row("recorded", text::utc(m.recorded_ns));
         context.row("cpu", &here.cpu);
