@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
+mod gdb;
 mod index;
 mod info;
 mod record;
@@ -28,6 +29,7 @@ enum Verb {
     Info(info::Info),
     Verify(verify::Verify),
     Replay(replay::Replay),
+    Gdb(gdb::Gdb),
     Index(index::Index),
     Completions(Completions),
 }
@@ -76,6 +78,7 @@ pub fn main() -> ExitCode {
         Verb::Info(verb) => verb.execute(),
         Verb::Verify(verb) => verb.execute(),
         Verb::Replay(verb) => verb.execute(),
+        Verb::Gdb(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
