@@ -1,8 +1,9 @@
 //! What can go wrong in a session: sentences with the value and what to do.
 
 use crate::moment::Moment;
+use crate::recording;
+use crate::replay;
 use crate::text;
-use crate::{recording, replay};
 use std::path::PathBuf;
 
 /// Why a request has no result.
