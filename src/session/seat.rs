@@ -98,10 +98,12 @@ impl Seat {
     /// Goes to a place in time.
     ///
     /// # Errors
-    /// A place outside the recording, an unknown mark; then nothing has moved.
+    /// A place outside the recording, an unknown mark, [`Error::Cancelled`]; then nothing has moved.
     pub fn go(&mut self, to: &Destination) -> Result<Position, Error> {
         let position = self.find(to)?;
-        self.travel.seek(position)?;
+        if !self.travel.seek_unless(position, &self.cancel)? {
+            return Err(Error::Cancelled);
+        }
         Ok(self.position())
     }
 
