@@ -4,6 +4,7 @@
 
 pub mod cli;
 pub mod cpu;
+pub mod guest;
 pub mod machine;
 pub mod moment;
 pub mod pack;

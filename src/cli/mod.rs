@@ -2,7 +2,10 @@
 //!
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
+mod dump;
 mod info;
+mod place;
+mod ps;
 mod record;
 mod replay;
 mod size;
@@ -27,6 +30,8 @@ enum Verb {
     Info(info::Info),
     Verify(verify::Verify),
     Replay(replay::Replay),
+    Ps(ps::Ps),
+    Dump(dump::Dump),
     Completions(Completions),
 }
 
@@ -74,6 +79,8 @@ pub fn main() -> ExitCode {
         Verb::Info(verb) => verb.execute(),
         Verb::Verify(verb) => verb.execute(),
         Verb::Replay(verb) => verb.execute(),
+        Verb::Ps(verb) => verb.execute(),
+        Verb::Dump(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,

@@ -1,0 +1,1 @@
+//! The guest view on memory made by hand.
