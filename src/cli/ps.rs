@@ -112,6 +112,12 @@ fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
+/// Arguments that would not be seen as one are put in quotes.
+fn quoted(argument: &String) -> String {
+    let is_plain = !argument.is_empty() && !argument.contains(char::is_whitespace);
+    if is_plain { argument.clone() } else { format!("'{argument}'") }
+}
+
 fn print_table(rows: &[Row]) {
     println!("{:>7} {:>7} {:>5} S {:>3}  {:<24} {:<20} ARGS", "PID", "PPID", "UID", "THR", "COMM", "EXE");
     for row in rows {
@@ -125,7 +131,7 @@ fn print_table(rows: &[Row]) {
             if row.is_current { '*' } else { ' ' },
             row.comm(),
             shown(&row.exe),
-            shown(&row.args.clone().map(|args| args.join(" "))),
+            shown(&row.args.clone().map(|args| args.iter().map(quoted).collect::<Vec<_>>().join(" "))),
         );
         println!("{}", line.trim_end());
     }

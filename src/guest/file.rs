@@ -64,7 +64,8 @@ impl Task<'_> {
     /// The open descriptors, ascending. Threads of one process usually share them.
     pub fn descriptors(self) -> Known<Vec<Descriptor>> {
         let files = self.object().optional(Member::TaskFiles)?;
-        let files = files.ok_or(Why::NotApplicable { who: "a process that has ended" }.for_fact("descriptors"))?;
+        let files =
+            files.ok_or(Why::NotApplicable { who: "a process without memory or files" }.for_fact("descriptors"))?;
         let table = files.pointer(Member::FilesTable)?;
         let numbers = open_numbers(table)?;
         let files = table.pointer(Member::TableFiles)?;

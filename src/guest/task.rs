@@ -188,7 +188,7 @@ impl<'v> Task<'v> {
     }
     fn fs(self) -> Known<Object<'v>> {
         let fs = self.object.optional(Member::TaskFs)?;
-        fs.ok_or(Why::NotApplicable { who: "a process that has ended" }.for_fact("directories"))
+        fs.ok_or(Why::NotApplicable { who: "a process without memory or files" }.for_fact("directories"))
     }
 }
 
