@@ -128,7 +128,7 @@ impl<'i> Tokens<'i> {
     fn names(&self, markers_at: usize, markers: &[u32]) -> Option<(usize, usize)> {
         let last = *markers.last()? as usize;
         let latest = markers_at.checked_sub(*markers.get(markers.len().checked_sub(3)?)? as usize)?;
-        let earliest = markers_at.checked_sub(last + 2 * *STEP.end() as usize)?.next_multiple_of(8);
+        let earliest = markers_at.saturating_sub(last + 2 * *STEP.end() as usize).next_multiple_of(8);
         (earliest..latest + 1).step_by(8).rev().find_map(|start| {
             let count = self.u32(start.checked_sub(8)?)? as usize;
             // What follows the markers may look like one more.

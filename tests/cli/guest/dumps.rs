@@ -2,9 +2,10 @@
 
 use super::Booted;
 use crate::command::{info, run};
-use crate::guests::{Bench, debian};
+use crate::guests::{Bench, debian, trace};
 use goblin::elf::Elf;
 use reenact::guest::Physical;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 fn dump(recording: &Path, format: &str, output: &Path) -> crate::command::Ran {
@@ -74,8 +75,9 @@ fn files(bench: &Bench, names: &[&str]) -> Vec<PathBuf> {
 fn a_guest_that_is_not_linux_is_dumped_and_has_no_processes() {
     let bench = Bench::with("usermode");
     let recording = bench.recorded("r.reen");
-    let recording_name = recording.to_str().expect("text");
-    run(["ps", recording_name]).refused(3, &["kernel", "no 64-bit kernel is up at this Moment", "try a later one"]);
+    let refused = |recording: &Path, words: &[&str]| run([OsStr::new("ps"), recording.as_os_str()]).refused(3, words);
+    refused(&recording, &["the kernel in memory is not a Linux that reenact knows"]);
+    refused(&trace("timers"), &["kernel", "no 64-bit kernel is up at this Moment", "try a later one"]);
     let [elf, raw]: [PathBuf; 2] = files(&bench, &["elf", "raw"]).try_into().expect("two");
     let said = dump(&recording, "elf", &elf).succeeded();
     assert!(said.err.contains("has no VMCOREINFO"), "{}", said.err);

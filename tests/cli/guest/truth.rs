@@ -114,9 +114,8 @@ fn check_which(facts: &Facts, tasks: &BTreeMap<u32, Task>) {
 fn check_process(facts: &Facts, pid: u32, task: Task) {
     let status = |key| facts.numbers_of(pid, key);
     let name = facts.text(&format!("/proc/{pid}/status")).lines().next().expect("a first line");
-    // The kernel adds what a worker works on.
     let comm = task.comm().expect("a name");
-    assert!(name == format!("Name:\t{comm}") || comm.starts_with("kworker"), "{name} {comm}");
+    assert!(is_name(task, &comm, name.strip_prefix("Name:\t").expect("the name")), "{name} {comm}");
     assert_eq!(status("Pid"), [task.tid().expect("a number")]);
     assert_eq!(status("Tgid"), [task.pid().expect("a number")]);
     assert_eq!(status("PPid"), [task.parent().and_then(Task::pid).expect("a number")]);
@@ -134,13 +133,19 @@ fn check_process(facts: &Facts, pid: u32, task: Task) {
     for thread in &threads {
         let (tid, comm) = (thread.tid().expect("a number"), thread.comm().expect("a name"));
         let printed = facts.text(&format!("/proc/{pid}/task/{tid}/comm"));
-        assert!(printed == comm || comm.starts_with("kworker"), "{printed} {comm}");
+        assert!(is_name(task, &comm, printed), "{printed} {comm}");
         assert_eq!(thread.leader().map(Task::address), Ok(task.address()));
     }
     let stat = facts.text(&format!("/proc/{pid}/stat"));
     let fields: Vec<&str> = stat.rsplit(')').next().expect("a name in brackets").split_whitespace().collect();
     // Field 22 of proc(5), in hundredths of a second.
     assert_eq!(fields[19], (task.started_ns().expect("a time") / 10_000_000).to_string());
+}
+
+/// Of kernel threads, /proc has a longer name, and adds what a worker works on.
+fn is_name(task: Task, comm: &str, printed: &str) -> bool {
+    let is_worker = comm.starts_with("kworker");
+    printed == comm || task.is_kernel_thread() == Ok(true) && (printed.starts_with(comm) || is_worker)
 }
 
 /// What only processes with a program have.
@@ -162,8 +167,8 @@ fn check_program(facts: &Facts, pid: u32, task: Task, has_isolation: bool) {
 fn check_descriptors(facts: &Facts, pid: u32, task: Task, sockets: &mut BTreeMap<u64, Socket>) {
     let descriptors = task.descriptors().expect("descriptors");
     let mut printed = facts.numbers(&format!("/proc/{pid}/fd/"));
-    // While it read the folder, the guest had it open.
-    printed.retain(|n| !facts.text(&format!("/proc/{pid}/fd/{n}")).ends_with("/fd"));
+    // Folders that the guest had open while it printed.
+    printed.retain(|n| !facts.text(&format!("/proc/{pid}/fd/{n}")).starts_with("/proc"));
     assert_eq!(descriptors.iter().map(|d| d.number).collect::<BTreeSet<_>>(), printed, "process {pid}");
     for d in descriptors {
         let n = d.number;
