@@ -1,7 +1,8 @@
 //! Maple trees: what the kernel keeps a process's mappings in since 6.1.
 //!
 //! ```text
-//! entry    low bits 10 and above 4096: a node. Address in all but the low 8 bits, kind in bits 3..7
+//! root     low bits 10 and above 4096: a node; else the only value, or 0
+//! node at  address in all but the low 8 bits, kind in bits 3..7; in an inner node's slots bit 2 is set
 //! node     pivots u64[n - 1], slots u64[n]; slot i holds what is up to and including pivot i, the last up to the node's own limit
 //! kinds    0 dense, 1 leaf (n = 16), 2 inner (n = 16), 3 inner with gaps (n = 10)
 //! ```
@@ -22,8 +23,12 @@ const LEAF: u64 = 1;
 const RANGE: u64 = 2;
 const ARANGE: u64 = 3;
 
-fn is_node(entry: u64) -> bool {
+fn is_root_node(entry: u64) -> bool {
     entry & 3 == 2 && entry > 4096
+}
+
+fn is_inner_node(entry: u64) -> bool {
+    entry & 7 == 4 && entry > 4096
 }
 
 struct Walk<'v> {
@@ -35,7 +40,7 @@ struct Walk<'v> {
 /// The pointers that a tree holds, ascending by what they are stored under, given its root entry.
 pub(super) fn values<'v>(view: &'v View<'v>, root: u64) -> Known<Vec<u64>> {
     let mut walk = Walk { view, values: Vec::new(), nodes: 0 };
-    if is_node(root) {
+    if is_root_node(root) {
         walk.node(root, u64::MAX, 0)?;
     } else if root != 0 {
         walk.value(root);
@@ -86,7 +91,7 @@ impl Walk<'_> {
             let slot = space.u64(slots.wrapping_add(8 * i))?;
             match kind {
                 LEAF => self.value(slot),
-                _ if is_node(slot) => self.node(slot, pivot, depth + 1)?,
+                _ if is_inner_node(slot) => self.node(slot, pivot, depth + 1)?,
                 _ => return Err(broken(entry)),
             }
             if pivot == limit {
