@@ -11,6 +11,15 @@ use super::state::{attr, seg};
 use super::tlb::Class;
 use super::word::Word;
 
+/// The bytes of an access that is about to be made.
+#[derive(Clone, Copy)]
+enum Moved<'a> {
+    /// So many are read.
+    Read(usize),
+    /// These are written.
+    Write(&'a [u8]),
+}
+
 impl Cpu {
     /// Reads at a linear address with the current privilege. `segment` only decides between #GP and #SS.
     #[inline(always)]
@@ -115,6 +124,9 @@ impl Cpu {
         let second =
             if head < buf.len() { Some(self.translate(class, self.wrap(la + head as u64), false)?) } else { None };
         self.watch(la, buf.len(), false)?;
+        if self.has_watches() {
+            self.probe(la, &[Some(first), second], head, Moved::Read(buf.len()))?;
+        }
         self.read_physical(first, &mut buf[..head])?;
         match second {
             Some(gpa) => self.read_physical(gpa, &mut buf[head..]),
@@ -132,6 +144,9 @@ impl Cpu {
         if self.is_special(first, head) || second.is_some_and(|gpa| self.is_special(gpa, bytes.len() - head)) {
             self.must_be_alone()?;
         }
+        if self.has_watches() {
+            self.probe(la, &[Some(first), second], head, Moved::Write(bytes))?;
+        }
         self.write_physical(first, &bytes[..head]);
         if let Some(gpa) = second {
             self.write_physical(gpa, &bytes[head..]);
@@ -143,6 +158,31 @@ impl Cpu {
         if hits != 0 {
             self.must_be_alone()?;
             self.state.debug_pending |= hits;
+        }
+        Ok(())
+    }
+    /// Notes what an observer watches of an access, before its bytes move. `parts` are the physical addresses of its one
+    /// or two pages, `head` the bytes in the first.
+    #[cold]
+    fn probe(&mut self, la: u64, parts: &[Option<u64>; 2], head: usize, moved: Moved) -> Result<(), Stop> {
+        let (len, is_write) = match moved {
+            Moved::Read(len) => (len, false),
+            Moved::Write(bytes) => (bytes.len(), true),
+        };
+        let spans = [(0, head), (head, len)];
+        let at = |from: usize| self.wrap(la.wrapping_add(from as u64));
+        let places: Vec<(u64, u64, usize, usize)> =
+            spans.iter().zip(parts).filter_map(|(&(from, to), gpa)| gpa.map(|gpa| (at(from), gpa, from, to))).collect();
+        if !places.iter().any(|&(la, gpa, from, to)| self.is_access_probed(la, gpa, (to - from) as u64, is_write)) {
+            return Ok(());
+        }
+        self.must_be_alone()?;
+        for (la, gpa, from, to) in places {
+            let new = match moved {
+                Moved::Write(bytes) => Some(&bytes[from..to]),
+                Moved::Read(_) => None,
+            };
+            self.note_access(la, gpa, (to - from) as u64, new);
         }
         Ok(())
     }

@@ -67,6 +67,12 @@ impl Block {
     pub fn header(&self) -> *const Op {
         self.ops.cast_const().cast()
     }
+    /// Length of its instructions in bytes.
+    fn bytes(&self) -> u64 {
+        // SAFETY: a block has its header, then as many instructions as the header says.
+        let last = unsafe { &*self.header().add(usize::from((*self.header()).rest)) };
+        u64::from(last.offset) + u64::from(last.len)
+    }
 }
 
 impl Drop for Block {
@@ -99,6 +105,9 @@ pub const NO_KEY: u64 = u64::MAX;
 const UNUSED: u64 = u64::MAX - 1;
 /// Slots of the block table, a power of two; blocks never fill more than half of it.
 const SLOTS: usize = 1 << 18;
+/// Where the mode is in a key, above the guest-physical address.
+const MODE_AT: u32 = 44;
+const GPA: u64 = (1 << MODE_AT) - 1;
 /// Bytes of a page that one bit of its line mask stands for.
 const LINE: usize = 128;
 /// All blocks are dropped when their ops exceed this many (32 bytes each).
@@ -207,7 +216,7 @@ impl BlockCache {
         };
     }
     fn key(gpa: u64, mode: Mode) -> u64 {
-        1 << 63 | gpa | u64::from(mode.0) << 44
+        1 << 63 | gpa | u64::from(mode.0) << MODE_AT
     }
     /// Blocks that are neighbours in memory are neighbours in the table, because they tend to be looked for together.
     fn slot(key: u64) -> usize {
@@ -287,6 +296,17 @@ impl BlockCache {
         }
         self.lines[index] = 0;
         phys.attrs[index] &= !page::CODE;
+        self.mappings_changed();
+    }
+    /// Drops every block that `is_cut` says of its start in guest-physical memory and its length in bytes.
+    pub fn drop_cut(&mut self, is_cut: &dyn Fn(u64, u64) -> bool) {
+        for (key, slot) in &mut self.table {
+            if slot.as_ref().is_some_and(|b| is_cut(*key & GPA, b.bytes())) {
+                let block = slot.take().expect("just seen");
+                self.ops -= block.ops.len();
+                self.dead.push(block);
+            }
+        }
         self.mappings_changed();
     }
     /// Frees killed blocks. Only between blocks.

@@ -14,6 +14,7 @@ pub mod flags;
 pub mod op;
 pub mod paging;
 pub mod phys;
+pub mod probe;
 pub mod run;
 pub mod simd;
 pub mod softfloat;
@@ -72,6 +73,9 @@ pub struct Cpu {
     /// The running instruction takes no single-step trap: SYSCALL and software interrupts that clear TF.
     pub(crate) is_step_hidden: bool,
     bus: Option<*mut dyn Bus>,
+    pub(crate) probes: probe::Probes,
+    /// The Moment at which a repeated string instruction was left between two iterations; else any other.
+    pub(crate) repeating_at: u64,
     pub(crate) tlb: Tlb,
     /// RAM.
     pub phys: PhysMemory,

@@ -22,7 +22,10 @@ const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
 /// Physical addresses have 40 bits (CPUID 8000_0008h).
 pub const PHYSICAL_BITS: u32 = 40;
-const FRAME: u64 = ((1 << PHYSICAL_BITS) - 1) & !(PAGE - 1);
+pub(crate) const FRAME: u64 = ((1 << PHYSICAL_BITS) - 1) & !(PAGE - 1);
+
+/// A linear address that nothing is at: that of accesses made by physical address.
+const NOWHERE: u64 = 1 << 63;
 
 /// Page-fault error code bits (SDM vol. 3, 4.7).
 mod code {
@@ -160,6 +163,9 @@ impl Cpu {
         if !allowed {
             return self.page_fault(la, code::PRESENT, class, access);
         }
+        if self.has_watches() {
+            self.note_marks(&walk, access == Access::Write)?;
+        }
         self.mark_used(la, &walk, access == Access::Write);
         if let Some(ram) = self.phys.page(walk.gpa) {
             let write = allow.write && (walk.is_dirty || access == Access::Write);
@@ -176,11 +182,18 @@ impl Cpu {
         }
         let attrs = self.phys.attrs[ram.index];
         write &= attrs & page::DIRTY != 0 && attrs & (page::CODE | page::TABLE) == 0;
-        let is_watched = self.is_page_watched(la);
+        let (mut read_watched, mut write_watched) = (false, false);
+        if self.has_watches() {
+            (read_watched, write_watched) = self.is_page_probed(la, self.phys.page_address(ram.index));
+        }
+        if self.is_page_watched(la) {
+            (read_watched, write_watched) = (true, true);
+        }
+        self.note_filled(la, ram.index, allow.read, write || access == Access::Write);
         if write {
             self.phys.attrs[ram.index] |= page::GRANTED;
         }
-        let allow = Allow { read: allow.read && !is_watched, write: write && !is_watched, fetch: allow.fetch };
+        let allow = Allow { read: allow.read && !read_watched, write: write && !write_watched, fetch: allow.fetch };
         self.tlb.fill(class, la, ram.index, ram.host, allow);
     }
 
@@ -309,6 +322,19 @@ impl Cpu {
             // SAFETY: as above.
             u64::from(u32::from_le(unsafe { at.cast::<u32>().read() }))
         }
+    }
+
+    /// Accessed and dirty bits that are about to be set are writes to physical memory.
+    fn note_marks(&mut self, walk: &Walk, is_write: bool) -> Result<(), Stop> {
+        for (depth, &(at, entry)) in walk.entries[..walk.depth].iter().enumerate() {
+            let is_leaf = depth + 1 == walk.depth;
+            let want = entry | ACCESSED | if is_leaf && is_write { DIRTY } else { 0 };
+            if want != entry && self.is_access_probed(NOWHERE, at, 1, true) {
+                self.must_be_alone()?;
+                self.note_access(NOWHERE, at, 1, Some(&[want as u8]));
+            }
+        }
+        Ok(())
     }
 
     /// Sets accessed and dirty bits of a walk, and remembers which pages its entries are in.
@@ -483,6 +509,20 @@ impl Cpu {
         });
         self.blocks.mappings_changed();
         self.update_mode();
+    }
+
+    /// Replaces a whole page of RAM from outside. Translations are not looked at: the caller flushes them.
+    pub fn load_page(&mut self, index: usize, bytes: &[u8; PAGE as usize]) {
+        let ram = self.phys.page(self.phys.page_address(index)).expect("a page that the caller got from this machine");
+        if self.phys.page_bytes(index) == bytes {
+            return;
+        }
+        self.phys.mark_dirty(index);
+        // SAFETY: a whole page of RAM.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), ram.host, bytes.len()) };
+        if self.phys.attrs[index] & page::CODE != 0 {
+            self.forget_code(index);
+        }
     }
 
     /// INVLPG: cached translations are never stale, so there is nothing to do.

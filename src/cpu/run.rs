@@ -9,6 +9,7 @@ use super::flags::{Flags, bit};
 use super::op::Op;
 use super::paging::Tables;
 use super::phys::{PAGE, PhysMemory, page};
+use super::probe::{Probes, What};
 use super::state::{RFLAGS_RESET, State, cr, gpr, seg};
 use super::system::Shutdown;
 use super::tlb::{Class, Tlb};
@@ -25,6 +26,8 @@ pub enum Exit {
     Stopped,
     /// A fault while delivering a double fault.
     Shutdown,
+    /// Something that is observed happened: see [`Cpu::take_hits`].
+    Observed,
 }
 
 impl Cpu {
@@ -53,6 +56,8 @@ impl Cpu {
             in_flight: 0,
             is_step_hidden: false,
             bus: None,
+            probes: Probes::default(),
+            repeating_at: u64::MAX,
             tlb: Tlb::new(geometry.tlb),
             phys,
             tables: Tables::new(pages),
@@ -75,6 +80,12 @@ impl Cpu {
 
     fn run_with_bus(&mut self) -> Exit {
         loop {
+            if !self.probes.is_idle() {
+                self.note_ring();
+            }
+            if std::mem::take(&mut self.probes.stop) {
+                return Exit::Observed;
+            }
             if self.bus().stop_requested() {
                 return Exit::Stopped;
             }
@@ -86,15 +97,25 @@ impl Cpu {
                 let now = self.icount();
                 if let Some(vector) = self.bus().acknowledge_interrupt(now) {
                     self.state.is_halted = false;
+                    let before = self.interrupted();
                     if let Err(Shutdown) = self.deliver_interrupt(vector) {
                         return Exit::Shutdown;
+                    }
+                    self.note_delivery(before, true);
+                    if self.probes.stop {
+                        continue;
                     }
                 }
             }
             if !shadowed && !self.state.nmi_blocked && self.bus().take_nmi() {
                 self.state.is_halted = false;
+                let before = self.interrupted();
                 if let Err(Shutdown) = self.deliver_nmi() {
                     return Exit::Shutdown;
+                }
+                self.note_delivery(before, true);
+                if self.probes.stop {
+                    continue;
                 }
             }
             if self.state.is_halted {
@@ -102,7 +123,13 @@ impl Cpu {
             }
             self.blocks.bury();
             let needs_care = shadowed || self.has_rflag(bit::TF | bit::RF) || self.has_breakpoints();
-            let outcome = if needs_care { self.step_with_care() } else { self.run_blocks() };
+            let outcome = if !self.probes.is_idle() && self.is_breakpointed() && !self.is_repeating() {
+                self.step_over_breakpoint(needs_care)
+            } else if needs_care {
+                self.step_with_care()
+            } else {
+                self.run_blocks()
+            };
             if let Err(Shutdown) = outcome {
                 return Exit::Shutdown;
             }
@@ -180,9 +207,25 @@ impl Cpu {
     /// Delivers the fault that waits, if any.
     fn settle(&mut self) -> Result<(), Shutdown> {
         match std::mem::take(&mut self.pending) {
-            Pending::Fault(fault) => self.deliver_fault(fault),
+            Pending::Fault(fault) => {
+                let before = self.interrupted();
+                self.deliver_fault(fault)?;
+                self.note_delivery(before, false);
+                Ok(())
+            }
             _ => Ok(()),
         }
+    }
+
+    /// The next instruction, which a breakpoint is on. It hits if the instruction retires.
+    fn step_over_breakpoint(&mut self, needs_care: bool) -> Result<(), Shutdown> {
+        let hits = self.breakpoints_here();
+        let at = self.at();
+        let outcome = if needs_care { self.step_with_care() } else { self.step_alone() };
+        if self.icount() > at.0 {
+            hits.into_iter().for_each(|number| self.note(at, What::Executed(number)));
+        }
+        outcome
     }
 
     /// One instruction where single-stepping, breakpoints, RF or an interrupt shadow are to be honoured.
@@ -190,7 +233,10 @@ impl Cpu {
         let had_shadow = std::mem::take(&mut self.state.debug_shadow);
         self.state.interrupt_shadow = false;
         if !had_shadow && !self.has_rflag(bit::RF) && self.instruction_breakpoint() {
-            return self.deliver_debug_fault();
+            let before = self.interrupted();
+            let outcome = self.deliver_debug_fault();
+            self.note_delivery(before, false);
+            return outcome;
         }
         // RF serves one instruction; what that one loads (IRET, a task switch) stays.
         self.rflags_rest &= !bit::RF;
@@ -210,6 +256,7 @@ impl Cpu {
         }
         let la = self.fetch_address(rip)?;
         let gpa = self.translate_fetch(la)?;
+        self.note_executed(la, gpa);
         let header = match self.find(gpa, la, mode)? {
             Some(header) => header,
             None => {
@@ -228,7 +275,9 @@ impl Cpu {
         }
         // SAFETY: the header belongs to a live block.
         let count = u64::from(unsafe { (*header).rest });
-        if self.fetch_key != NO_KEY && !mode.has(Mode::ALONE) {
+        // A breakpointed instruction is always looked for, so that the run loop sees it.
+        let is_free = self.probes.is_idle() || !self.is_breakpointed();
+        if self.fetch_key != NO_KEY && !mode.has(Mode::ALONE) && is_free {
             self.blocks.jumps[slot] = super::block::Jump { rip, key: self.fetch_key, header, count };
         }
         Ok(header)
@@ -278,7 +327,9 @@ impl Cpu {
         // SAFETY: the bytes are inside the page, and nothing writes RAM while they are being decoded.
         let bytes = unsafe { std::slice::from_raw_parts(ram.host.add(offset), in_page) };
         let limit = if mode.has(Mode::ALONE) { 1 } else { self.blocks.longest };
-        if let Some(mut built) = decode::block(bytes, mode, limit) {
+        let probes = &self.probes;
+        let is_cut = |at: usize| probes.offsets().has((offset + at) as u64);
+        if let Some(mut built) = decode::block(bytes, mode, limit, &is_cut) {
             built.spans.push((ram.index as u32, offset, built.bytes));
             return Ok(built);
         }
@@ -297,7 +348,7 @@ impl Cpu {
             joined.extend_from_slice(unsafe { std::slice::from_raw_parts(ram.host, more) });
             second = Some(ram.index as u32);
         }
-        let Some(mut built) = decode::block(&joined, mode, 1) else {
+        let Some(mut built) = decode::block(&joined, mode, 1, &|_| false) else {
             // More bytes than the segment or the manual's 15 allow (SDM vol. 2, 2.3.11).
             return self.fault(Fault::gp(0));
         };

@@ -35,8 +35,9 @@ pub struct Built {
 /// BSF and BSR ignore a repeat prefix and WBINVD too, as on processors without the newer meanings.
 const OPTIONS: u32 = DecoderOptions::NO_MPFX_0FBC | DecoderOptions::NO_MPFX_0FBD | DecoderOptions::NO_WBNOINVD;
 
-/// Decodes up to `limit` instructions. `None` if the first one needs more bytes than there are.
-pub fn block(bytes: &[u8], mode: Mode, limit: usize) -> Option<Built> {
+/// Decodes up to `limit` instructions, none of which but the first is at an offset that `is_cut` says. `None` if the
+/// first one needs more bytes than there are.
+pub fn block(bytes: &[u8], mode: Mode, limit: usize, is_cut: &dyn Fn(usize) -> bool) -> Option<Built> {
     let mut decoder = Decoder::with_ip(mode.bits(), bytes, 0, OPTIONS);
     let mut b = Builder {
         mode,
@@ -49,7 +50,7 @@ pub fn block(bytes: &[u8], mode: Mode, limit: usize) -> Option<Built> {
     let mut count = 0;
     let mut end = 0;
     let mut is_closed = false;
-    while count < limit && end < 224 && !is_closed {
+    while count < limit && end < 224 && !is_closed && !(count > 0 && is_cut(end)) {
         let insn = decoder.decode();
         if insn.is_invalid() && decoder.last_error() == DecoderError::NoMoreBytes {
             if bytes.len() - end >= 15 {

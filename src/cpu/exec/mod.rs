@@ -111,18 +111,20 @@ pub(crate) unsafe fn chain_by_link(cpu: &mut Cpu, branch: *const Op, way: usize,
     }
 }
 
-/// [`chain`], remembering the way if the target is in the same page.
+/// [`chain`], remembering the way if the target is in the same page. Its ABI is that of handlers: only a call that cannot
+/// unwind becomes a jump, and a stack that grows with each branch overflows.
 ///
 /// # Safety
 /// As [`chain_by_link`].
 #[cold]
 #[inline(never)]
-unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
+unsafe extern "C" fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
     // SAFETY: as `chain`; the link belongs to the running block, which nothing else borrows.
     unsafe {
         let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];
         let is_near = (rip ^ cpu.regs[gpr::BLOCK]) < crate::cpu::phys::PAGE;
-        if is_near && jump.rip == rip && jump.key == cpu.fetch_key && is_in_one_page(jump.header) {
+        let is_free = !cpu.probes.offsets().has(rip);
+        if is_free && is_near && jump.rip == rip && jump.key == cpu.fetch_key && is_in_one_page(jump.header) {
             link.write(Link { key: jump.key, header: jump.header });
         }
         chain(cpu, rip)

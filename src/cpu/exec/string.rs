@@ -198,6 +198,7 @@ unsafe extern "C" fn repeated<K: Strings, W: Word>(cpu: &mut Cpu, op: *const Op)
         return unsafe { chain(cpu, behind) };
     }
     cpu.rip = here;
+    cpu.repeating_at = cpu.icount();
     std::ptr::null()
 }
 
