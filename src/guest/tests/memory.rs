@@ -14,7 +14,7 @@ impl Physical for Flat {
         self.0.get(at..at.checked_add(PAGE as usize)?)
     }
     fn ranges(&self) -> Vec<Range<u64>> {
-        Vec::from([0..self.0.len() as u64])
+        std::iter::once(0..self.0.len() as u64).collect()
     }
 }
 
