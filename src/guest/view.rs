@@ -94,7 +94,7 @@ impl<'m> View<'m> {
         Ok(Current { tid: task.tid()?, pid: task.pid()?, comm: task.comm()?, root })
     }
 
-    /// The kernel's symbol at or before an address; `None` outside its image. [`super::module`] knows the modules'.
+    /// The kernel's symbol at or before an address; `None` outside its image: see [`View::all_symbols`] for modules.
     pub fn symbol(&self, va: u64) -> Option<Located<'m>> {
         self.profile.symbols.at(va).filter(|_| self.profile.image.contains(&va))
     }
