@@ -3,6 +3,8 @@
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
 mod dump;
+mod gdb;
+mod index;
 mod info;
 mod place;
 mod ps;
@@ -32,6 +34,8 @@ enum Verb {
     Replay(replay::Replay),
     Ps(ps::Ps),
     Dump(dump::Dump),
+    Gdb(gdb::Gdb),
+    Index(index::Index),
     Completions(Completions),
 }
 
@@ -81,6 +85,8 @@ pub fn main() -> ExitCode {
         Verb::Replay(verb) => verb.execute(),
         Verb::Ps(verb) => verb.execute(),
         Verb::Dump(verb) => verb.execute(),
+        Verb::Gdb(verb) => verb.execute(),
+        Verb::Index(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,

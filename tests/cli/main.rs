@@ -22,4 +22,5 @@ mod programs;
 mod refused;
 mod round_trip;
 mod traces;
+mod travel;
 mod typed;

@@ -23,7 +23,7 @@ use super::index::{Index, Limits, Origin};
 use super::{COUNTING_RULE, CPU_MODEL, CPU_MODEL_VERSION, Error, MACHINE};
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
-use crate::recording::Reader;
+use crate::recording::{self, Reader};
 use crew::Crew;
 use history::History;
 pub use script::Script;
@@ -212,7 +212,7 @@ impl Default for Options {
     }
 }
 
-const SLICE_TIME: Duration = Duration::from_millis(80);
+const SLICE_TIME: Duration = Duration::from_millis(100);
 
 /// How far the first pass has come.
 #[derive(Default)]
@@ -278,6 +278,10 @@ impl Travel {
         let mut notes = std::mem::take(&mut self.notes);
         notes.extend(self.history.index.take_notes());
         notes
+    }
+    /// What stopped the reading of the recording, when it is damaged or was cut off.
+    pub fn damage(&self) -> Option<&recording::Error> {
+        self.history.script.damage.as_ref()
     }
     /// The index.
     pub fn index(&self) -> &Index {
