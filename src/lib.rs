@@ -5,6 +5,7 @@
 pub mod cli;
 pub mod cpu;
 pub mod gdb;
+pub mod guest;
 pub mod machine;
 pub mod moment;
 pub mod pack;

@@ -169,6 +169,7 @@ fn every_page_opens_with_a_title_and_a_sentence() {
         "determinism",
         "deviations",
         "gdb",
+        "guest",
         "machine",
         "record-program",
         "recording-format",
