@@ -47,8 +47,8 @@ impl Dump {
     }
 
     fn write(&self, file: File) -> Result<()> {
-        let player = place::player_at(&self.recording, self.at)?;
-        let machine = &player.machine;
+        let travel = place::travel_to(&self.recording, self.at)?;
+        let machine = travel.machine();
         let profile = Profile::of(machine);
         let note = profile.as_ref().map_err(Clone::clone).and_then(|p| View::of(machine, p)?.vmcoreinfo());
         let format = match self.format {

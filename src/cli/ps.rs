@@ -35,14 +35,14 @@ struct Row {
 
 impl Ps {
     pub fn execute(self) -> Result {
-        let player = place::player_at(&self.recording, self.at)?;
-        let profile = Profile::of(&player.machine)?;
-        let view = View::of(&player.machine, &profile)?;
+        let travel = place::travel_to(&self.recording, self.at)?;
+        let profile = Profile::of(travel.machine())?;
+        let view = View::of(travel.machine(), &profile)?;
         let current = view.current_task().and_then(Task::leader).map(Task::address).ok();
         let rows: Vec<Row> = view.process_tree()?.into_iter().map(|branch| Row::of(branch, current)).collect();
         if self.json {
             let rows: Vec<Value> = rows.iter().map(Row::json).collect();
-            println!("{:#}", json!({ "moment": player.machine.now().0, "processes": rows }));
+            println!("{:#}", json!({ "moment": travel.machine().now().0, "processes": rows }));
         } else {
             print_table(&rows);
         }

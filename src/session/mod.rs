@@ -8,6 +8,7 @@ mod destination;
 mod disassembly;
 mod error;
 mod inputs;
+mod kernel;
 mod marks;
 mod memory;
 mod movement;

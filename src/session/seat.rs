@@ -2,6 +2,7 @@
 
 use super::marks::Marks;
 use super::{Cancel, Destination, Error, Options, Position, Program};
+use crate::guest::Profile;
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
 use crate::recording::{Header, Reader};
@@ -38,6 +39,8 @@ pub struct Seat {
     marks: Marks,
     wall_clock_ns: u64,
     program: Option<Program>,
+    /// What is constant for the kernel that was seen last.
+    pub(super) profile: Option<Profile>,
 }
 
 impl Seat {
@@ -50,7 +53,7 @@ impl Seat {
         let travel = Travel::open(Reader::open(path)?, options)?;
         let marks = Marks::open(&index_folder(path))?;
         let wall_clock_ns = travel.script().wall_clock_ns().unwrap_or(travel.reader().header().wall_clock_start_ns);
-        Ok(Seat { travel, cancel, marks, wall_clock_ns, program: None })
+        Ok(Seat { travel, cancel, marks, wall_clock_ns, program: None, profile: None })
     }
 
     /// Where the machine stands.

@@ -5,6 +5,7 @@ mod find;
 mod look;
 mod parse;
 mod settings;
+mod symbols;
 mod time;
 
 use super::Settings;
@@ -22,6 +23,17 @@ pub enum Error {
     /// The wrong number or kind of words.
     #[error("write: monitor {0}")]
     Usage(String),
+    /// The kernel's symbols cannot be told.
+    #[error("{0}")]
+    Guest(#[from] crate::guest::Absent),
+    /// A file that cannot be written.
+    #[error("cannot write {path}: {cause}; name another file")]
+    Write {
+        /// The file.
+        path: String,
+        /// Why.
+        cause: std::io::Error,
+    },
     /// Not an address.
     #[error("\"{0}\" is no address: write hexadecimal like 0x401000, a decimal number, or a register like $rsp")]
     Address(String),
@@ -94,6 +106,12 @@ const VERBS: &[Verb] = &[
         "[any|here|ROOT]",
         "the address space (CR3) that breakpoints and watchpoints are tied to",
         settings::space,
+    ),
+    verb(
+        "symbols",
+        "FILE",
+        "write the symbols of the kernel and its modules to FILE, for symbol-file",
+        symbols::symbols,
     ),
     verb("verify", "", "replay the whole recording elsewhere and compare every digest and output", look::verify),
 ];

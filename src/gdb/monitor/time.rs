@@ -8,8 +8,10 @@ use crate::text;
 struct Here {
     moments: Moments,
     cpu: String,
+    process: String,
     root: u64,
     rip: u64,
+    symbol: Option<String>,
     instruction: String,
 }
 
@@ -17,7 +19,15 @@ pub fn here(seat: &mut Seat) -> Result<impl Fn(&mut Context) + use<>, crate::ses
     let r = seat.registers();
     let ring = if r.is_halted { format!("ring {}, halted", r.cpl) } else { format!("ring {}", r.cpl) };
     let interrupts = if r.rflags & (1 << 9) != 0 { "on" } else { "off" };
+    let process = match seat.current() {
+        Ok(current) if current.tid == 0 => "none: the kernel idles, or has not come so far".to_owned(),
+        Ok(current) if current.tid == current.pid => format!("{} {}", current.pid, current.comm),
+        Ok(current) => format!("{} {}, thread {}", current.pid, current.comm, current.tid),
+        Err(absent) => format!("not known: {}", absent.why),
+    };
     let here = Here {
+        process,
+        symbol: seat.symbol(r.linear_rip()),
         moments: seat.moments(),
         cpu: format!("{}, {ring}, interrupts {interrupts}", r.mode),
         root: seat.root(),
@@ -32,8 +42,10 @@ pub fn here(seat: &mut Seat) -> Result<impl Fn(&mut Context) + use<>, crate::ses
         context.row("guest time", format!("{guest} after power-on, {date} by its clock"));
         context.row("recorded", text::utc(m.recorded_ns));
         context.row("cpu", &here.cpu);
+        context.row("process", &here.process);
         context.row("address space", format!("{:#x}", here.root));
-        context.row("next", format!("{:#x}  {}", here.rip, here.instruction));
+        let symbol = here.symbol.as_ref().map_or_else(String::new, |s| format!(" <{s}>"));
+        context.row("next", format!("{:#x}{symbol}  {}", here.rip, here.instruction));
     })
 }
 
