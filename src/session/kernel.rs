@@ -28,7 +28,7 @@ impl Seat {
     /// Asks the view of this Moment. What is constant for a kernel is looked for once.
     fn look<T>(&mut self, ask: impl FnOnce(&View) -> Known<T>) -> Known<T> {
         let machine = self.travel.machine();
-        if !self.profile.as_ref().is_some_and(|profile| View::of(machine, profile).is_ok()) {
+        if self.profile.as_ref().is_none_or(|profile| View::of(machine, profile).is_err()) {
             self.profile = Some(Profile::of(machine)?);
         }
         let profile = self.profile.as_ref().expect("it was found just now");
