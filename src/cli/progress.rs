@@ -13,7 +13,6 @@ pub fn bar(end: Moment) -> ProgressBar {
 }
 
 /// Shows how the index is made for as long as `work` takes, if it has to be made.
-#[expect(clippy::disallowed_methods, reason = "the host edge: a bar that moves while something else is waited for")]
 pub fn while_indexing<T>(pass: &FirstPass, end: Moment, work: impl FnOnce() -> T) -> T {
     if pass.is_over() {
         return work();
