@@ -2,6 +2,7 @@
 //!
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
+mod engine;
 mod info;
 mod record;
 mod replay;

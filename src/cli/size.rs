@@ -64,7 +64,7 @@ pub fn geometry(text: &str) -> Result<Geometry, String> {
     if !(1..=48).contains(&block) || !tlb.is_power_of_two() || !(2..=1 << 16).contains(&tlb) {
         return Err(why());
     }
-    Ok(Geometry { block, tlb })
+    Ok(Geometry { block, tlb, ..Geometry::default() })
 }
 
 /// What the guest's clock starts at.

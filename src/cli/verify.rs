@@ -1,7 +1,7 @@
 //! `reenact verify`: proves that a recording replays bit-exactly.
 
-use super::{Outcome, Result, size, text};
-use crate::cpu::block::Geometry;
+use super::engine::EngineOptions;
+use super::{Outcome, Result, text};
 use crate::moment::Moment;
 use crate::recording::Reader;
 use crate::replay::player::Difference;
@@ -17,9 +17,8 @@ use std::time::Instant;
 pub struct Verify {
     /// The recording.
     recording: PathBuf,
-    /// Sizes of the engine's caches, for testing it.
-    #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB")]
-    geometry: Option<Geometry>,
+    #[command(flatten)]
+    engine: EngineOptions,
 }
 
 impl Verify {
@@ -30,7 +29,7 @@ impl Verify {
         let started = Instant::now();
         let bar = ProgressBar::new(summary.last.0);
         bar.set_style(ProgressStyle::with_template("{percent:>3}% {wide_bar} {eta} left").expect("a fixed template"));
-        let report = verify(&reader, self.geometry.unwrap_or_default(), &mut |at| bar.set_position(at.0))?;
+        let report = verify(&reader, self.engine.geometry(), &mut |at| bar.set_position(at.0))?;
         bar.finish_and_clear();
         let wall = started.elapsed().as_secs_f64();
         let path = self.recording.display().to_string();

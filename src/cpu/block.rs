@@ -9,10 +9,12 @@
 //! have changed. The upper half of the address space, where kernels live, has its own numbers, which address spaces
 //! share while the upper halves of their top-level tables are equal.
 
+use super::jit::Native;
 use super::op::Op;
 use super::phys::{PAGE, PhysMemory, page};
 use super::tlb::BANKS;
 use iced_x86::Instruction;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// How instructions must be decoded and executed: part of a block's identity.
@@ -60,10 +62,17 @@ pub struct Block {
     pub instructions: Box<[Instruction]>,
     /// RAM pages the bytes are in; the second for a straddling instruction.
     pub pages: (u32, Option<u32>),
+    /// Where it starts in guest-physical memory.
+    pub gpa: u64,
+    /// The mode that it was decoded for.
+    pub mode: Mode,
+    /// Its generated code, if it has some.
+    pub(crate) native: Cell<Native>,
 }
 
 impl Block {
-    /// The header op: `rest` is the number of instructions, `imm` the address of the block itself.
+    /// The header op: `rest` is the number of instructions, `imm` the address of the block itself, `disp` where it starts
+    /// in its page, `aux` see [`super::op::NEEDS_RUN_LOOP`].
     pub fn header(&self) -> *const Op {
         self.ops.cast_const().cast()
     }
@@ -92,8 +101,8 @@ pub struct Jump {
     pub key: u64,
     /// The block's header.
     pub header: *const Op,
-    /// Instructions in the block.
-    pub count: u64,
+    /// Where generated code goes on: the block's code, or a way back to the run loop. 0 where none is generated.
+    pub code: usize,
 }
 
 /// Entries in the jump cache.
@@ -129,11 +138,23 @@ pub struct Geometry {
     pub block: usize,
     /// TLB entries a class, a power of two, at least 2.
     pub tlb: usize,
+    /// What runs the blocks.
+    pub engine: Engine,
+}
+
+/// What runs decoded blocks. All give the same machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Engine {
+    /// Handlers, one call an instruction.
+    #[default]
+    Interpreter,
+    /// Hot blocks of 64-bit mode as host code, the rest by handlers. On hosts that it is not for, it is the interpreter.
+    Jit,
 }
 
 impl Default for Geometry {
     fn default() -> Geometry {
-        Geometry { block: 48, tlb: 2048 }
+        Geometry { block: 48, tlb: 2048, engine: Engine::default() }
     }
 }
 
@@ -168,7 +189,7 @@ impl BlockCache {
             count: 0,
             by_page: BTreeMap::new(),
             lines: vec![0; pages],
-            jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), count: 0 }; JUMPS],
+            jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), code: 0 }; JUMPS],
             last_number: 1,
             numbers: [[1; 2]; BANKS],
             ops: 0,
@@ -258,9 +279,15 @@ impl BlockCache {
         self.ops += ops.len();
         let pages = (spans[0].0, spans.get(1).map(|s| s.0));
         let ops: Box<[Op]> = ops.into();
-        let block = Box::new(Block { ops: Box::into_raw(ops), instructions: instructions.into(), pages });
+        let native = Cell::default();
+        let block =
+            Box::new(Block { ops: Box::into_raw(ops), instructions: instructions.into(), pages, gpa, mode, native });
         // SAFETY: the header op is there, and nothing else refers to it yet.
-        unsafe { (*block.ops.cast::<Op>()).imm = &raw const *block as u64 };
+        unsafe {
+            let header = &mut *block.ops.cast::<Op>();
+            header.imm = &raw const *block as u64;
+            header.disp = (gpa % PAGE) as i32;
+        }
         let header = block.header();
         let mut at = Self::slot(key);
         while self.table[at].0 != 0 && self.table[at].0 != key {

@@ -51,4 +51,7 @@ pub struct Op {
     pub aux: u8,
 }
 
+/// In a header's `aux`: behind the block's last instruction the run loop has to look up.
+pub const NEEDS_RUN_LOOP: u8 = 1;
+
 const _: () = assert!(size_of::<Op>() == 32);

@@ -167,6 +167,7 @@ impl Cpu {
         if offsets != self.probes.offsets {
             self.blocks.drop_cut(&|at, len| offsets.cuts(at, len));
             self.probes.offsets = offsets;
+            self.forget_native();
         }
         if had_watches || !self.probes.wanted.watches.is_empty() {
             self.flush_translations();
@@ -222,11 +223,7 @@ impl Cpu {
         }
     }
     fn code_address(&self) -> u64 {
-        if self.is_64bit() {
-            self.rip
-        } else {
-            self.state.seg[seg::CS].base.wrapping_add(self.rip) & 0xffff_ffff
-        }
+        if self.is_64bit() { self.rip } else { self.state.seg[seg::CS].base.wrapping_add(self.rip) & 0xffff_ffff }
     }
     /// True if some breakpoint, of whatever address space, is on the instruction that the CPU stands at.
     pub(super) fn is_breakpointed(&self) -> bool {
@@ -274,7 +271,9 @@ impl Cpu {
                 Place::Linear(..) => return false,
                 Place::Physical(from) => (from, gpa),
             };
-            (if is_write { w.writes } else { w.reads }) && from < at.saturating_add(len) && at < from.saturating_add(w.len)
+            (if is_write { w.writes } else { w.reads })
+                && from < at.saturating_add(len)
+                && at < from.saturating_add(w.len)
         })
     }
     /// True if an access hits something, so that its instruction has to stand alone.
