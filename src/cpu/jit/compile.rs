@@ -133,8 +133,8 @@ impl Compiler<'_> {
             let insn = self.instructions[number - 1];
             if is_last {
                 self.last(number, &insn);
-            } else {
-                self.middle(number, &insn);
+            } else if !self.middle(number, &insn) {
+                break;
             }
         }
         if self.ends_open {
@@ -154,18 +154,33 @@ impl Compiler<'_> {
         self.instructions.last().map_or(0, |i| i.next_ip() as i64)
     }
 
-    fn middle(&mut self, number: usize, insn: &Instruction) {
+    /// True for a comparison before the branch that ends the block: its handler may be one for both.
+    fn is_joined(&self, number: usize) -> bool {
+        let is_branch = |i: &Instruction| i.is_jcc_short_or_near();
+        number + 1 == self.instructions.len() && !self.ends_open && self.instructions.last().is_some_and(is_branch)
+    }
+    /// One instruction that is not the last; false if it does the last one's work too.
+    fn middle(&mut self, number: usize, insn: &Instruction) -> bool {
         if !self.template(insn) {
             self.save_status();
+            if self.is_joined(number) {
+                self.call_last(number);
+                return false;
+            }
             self.call_handler(number, insn);
             self.status.only_saved();
-            return;
+            return true;
         }
         if !self.refusals.is_empty() {
             let from = std::mem::take(&mut self.refusals);
+            if self.is_joined(number) {
+                self.stubs.push(Stub::Last { from, number });
+                return true;
+            }
             let (back, wants_status) = (self.a.here(), self.status.in_host);
             self.stubs.push(Stub::Op { from, number, back, wants_status });
         }
+        true
     }
     fn last(&mut self, number: usize, insn: &Instruction) {
         if !self.branch(insn) {

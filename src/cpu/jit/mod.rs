@@ -225,3 +225,14 @@ fn is_far_from_hole(rip: u64) -> bool {
     let edge = 1 << 47;
     rip < edge - MARGIN || rip >= edge.wrapping_neg() + MARGIN
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Jit;
+
+    #[test]
+    fn this_host_is_supported() {
+        assert!(Jit::is_supported());
+        Jit::new().unwrap();
+    }
+}

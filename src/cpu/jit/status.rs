@@ -101,7 +101,9 @@ pub fn host_agrees() -> bool {
             "test {t:e}, 0x3f", "pushfq", "pop {u}", "or {logic}, {u}",
             "mov {t}, 0x8d4", "push {t}", "popfq",
             "bt {t}, 2", "pushfq", "pop {bit}",
+            "mov {t}, 0x8d4", "push {t}", "popfq",
             "bts {t}, 2", "pushfq", "pop {u}", "and {bit}, {u}",
+            "mov {t}, 0x8d4", "push {t}", "popfq",
             "btr {t}, 2", "pushfq", "pop {u}", "and {bit}, {u}",
             t = out(reg) _, u = out(reg) _, logic = out(reg) logic, bit = out(reg) bit,
         );
