@@ -38,7 +38,7 @@ impl Compiler<'_> {
         self.go_to(self.end());
     }
     /// Tests the saved flags for a condition: which condition of the host's flags says the same then.
-    fn test_saved(&mut self, code: u8) -> u8 {
+    pub(super) fn test_saved(&mut self, code: u8) -> u8 {
         let mask: u16 = match code >> 1 {
             0 => 0x0001,
             1 => 0x0100,

@@ -41,7 +41,7 @@ pub fn block(cpu: &mut Cpu, header: *const Op) -> Option<usize> {
         a: Asm::new(jit.memory.next()),
         thunks: jit.thunks,
         header,
-        ops,
+        number: 0,
         instructions: &instructions,
         page: block.gpa - offset,
         offset,
@@ -104,7 +104,8 @@ pub struct Compiler<'a> {
     pub(super) a: Asm,
     pub(super) thunks: Thunks,
     pub(super) header: *const Op,
-    pub(super) ops: &'a [Op],
+    /// The number of the instruction at hand.
+    pub(super) number: usize,
     pub(super) instructions: &'a [Instruction],
     /// Guest-physical address of the page that the block starts in, and where in it.
     page: u64,
@@ -131,6 +132,7 @@ impl Compiler<'_> {
         for number in 1..=count {
             let is_last = number == count && !self.ends_open;
             let insn = self.instructions[number - 1];
+            self.number = number;
             if is_last {
                 self.last(number, &insn);
             } else if !self.middle(number, &insn) {

@@ -41,6 +41,31 @@ impl Compiler<'_> {
             M::Cdqe => self.widen(8),
             M::Cdq => self.sign_into_rdx(4),
             M::Cqo => self.sign_into_rdx(8),
+            M::Shl | M::Sal => self.shifts(insn, 4),
+            M::Shr => self.shifts(insn, 5),
+            M::Sar => self.shifts(insn, 7),
+            M::Rol => self.shifts(insn, 0),
+            M::Ror => self.shifts(insn, 1),
+            M::Shld => self.double_shift(insn, true),
+            M::Shrd => self.double_shift(insn, false),
+            M::Imul if insn.op_count() > 1 => self.imul(insn),
+            M::Imul => self.multiply(insn, 5),
+            M::Mul => self.multiply(insn, 4),
+            M::Div => self.divide(insn, false),
+            M::Idiv => self.divide(insn, true),
+            M::Bt => self.bit(insn, 4),
+            M::Bts => self.bit(insn, 5),
+            M::Btr => self.bit(insn, 6),
+            M::Btc => self.bit(insn, 7),
+            M::Bsf => self.scan(insn, 0xbc),
+            M::Bsr => self.scan(insn, 0xbd),
+            M::Popcnt => self.popcnt(insn),
+            M::Bswap => self.bswap(insn),
+            M::Xadd => self.xadd(insn),
+            M::Cmpxchg => self.cmpxchg(insn),
+            M::Clc => self.carry(0xf8),
+            M::Stc => self.carry(0xf9),
+            M::Cmc => self.carry(0xf5),
             M::Nop
             | M::Pause
             | M::Endbr64
@@ -53,9 +78,18 @@ impl Compiler<'_> {
             | M::Prefetcht1
             | M::Prefetcht2
             | M::Prefetchw => Some(()),
-            _ => None,
+            _ => self.conditional(insn),
         };
         done.is_some()
+    }
+
+    fn conditional(&mut self, insn: &Instruction) -> Option<()> {
+        let code = (insn.condition_code() as u8).checked_sub(1)?;
+        match (insn.op_count(), insn.op_kind(0)) {
+            (2, OpKind::Register) => self.cmov(insn, code),
+            (1, OpKind::Register | OpKind::Memory) => self.setcc(insn, code),
+            _ => None,
+        }
     }
 
     fn alu(&mut self, insn: &Instruction, kind: u8) -> Option<()> {
@@ -259,6 +293,9 @@ impl Compiler<'_> {
     }
     fn extend(&mut self, insn: &Instruction, is_signed: bool) -> Option<()> {
         let d = general(insn, 0)?;
+        if !is_signed && let Some(()) = self.from_high_byte(insn) {
+            return Some(());
+        }
         let (from, size) = if is_memory(insn, 1) {
             (M_A, insn.memory_size().size())
         } else {

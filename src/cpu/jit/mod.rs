@@ -16,12 +16,14 @@
 //! together, the other files are templates by family.
 
 mod asm;
+mod bits;
 mod branch;
 mod calls;
 mod compile;
 mod integer;
 mod layout;
 mod memory;
+mod multiply;
 mod operand;
 mod shift;
 mod status;

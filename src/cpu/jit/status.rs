@@ -6,6 +6,8 @@
 use super::asm::{Rm, cc};
 use super::compile::Compiler;
 use super::layout::{A, FLAGS, LOW_FLAGS};
+use super::operand::{is_memory, register};
+use iced_x86::{Mnemonic, OpKind};
 
 /// Where the guest's status flags are at a point of the code. At least one is true.
 #[derive(Clone, Copy, Debug)]
@@ -34,6 +36,30 @@ impl Status {
 }
 
 impl Compiler<'_> {
+    /// True if the flags that the instruction at hand sets are all replaced before anything can see them.
+    pub(super) fn is_status_dead(&self) -> bool {
+        use Mnemonic as M;
+        for insn in &self.instructions[self.number..] {
+            if insn.mnemonic() == M::Nop {
+                continue;
+            }
+            let is_plain = (0..insn.op_count().min(2)).all(|i| match insn.op_kind(i) {
+                OpKind::Register => register(insn.op_register(i)).is_some(),
+                OpKind::Memory => insn.mnemonic() == M::Lea,
+                _ => true,
+            });
+            if !is_plain {
+                return false;
+            }
+            match insn.mnemonic() {
+                M::Add | M::Sub | M::Cmp | M::And | M::Or | M::Xor | M::Test | M::Neg => return true,
+                M::Mov | M::Movzx | M::Movsx | M::Movsxd | M::Not => {}
+                M::Lea if is_memory(insn, 1) && insn.op_register(0).size() >= 4 => {}
+                _ => return false,
+            }
+        }
+        false
+    }
     /// Makes sure that flags are saved. Needs A; the host's flags stay.
     pub(super) fn save_status(&mut self) {
         if !self.status.saved {
@@ -105,6 +131,8 @@ pub fn host_agrees() -> bool {
             "bts {t}, 2", "pushfq", "pop {u}", "and {bit}, {u}",
             "mov {t}, 0x8d4", "push {t}", "popfq",
             "btr {t}, 2", "pushfq", "pop {u}", "and {bit}, {u}",
+            "mov {t}, 0x8d4", "push {t}", "popfq",
+            "btc {t}, 2", "pushfq", "pop {u}", "and {bit}, {u}",
             t = out(reg) _, u = out(reg) _, logic = out(reg) logic, bit = out(reg) bit,
         );
     }
