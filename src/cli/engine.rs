@@ -10,7 +10,7 @@ pub struct EngineOptions {
     #[arg(long, value_enum, value_name = "ENGINE", default_value = "interpreter")]
     engine: Engine,
     /// Sizes of the engine's caches, for testing it.
-    #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB")]
+    #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB,HOT")]
     geometry: Option<Geometry>,
 }
 

@@ -140,6 +140,8 @@ pub struct Geometry {
     pub tlb: usize,
     /// What runs the blocks.
     pub engine: Engine,
+    /// With [`Engine::Jit`]: a block is translated when it is entered this many times, at least 1.
+    pub hot: u32,
 }
 
 /// What runs decoded blocks. All give the same machine.
@@ -154,7 +156,7 @@ pub enum Engine {
 
 impl Default for Geometry {
     fn default() -> Geometry {
-        Geometry { block: 48, tlb: 2048, engine: Engine::default() }
+        Geometry { block: 48, tlb: 2048, engine: Engine::default(), hot: 12 }
     }
 }
 

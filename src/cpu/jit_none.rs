@@ -16,7 +16,7 @@ pub struct Native;
 pub struct Jit;
 
 impl Jit {
-    pub fn new() -> std::io::Result<Jit> {
+    pub fn new(_: u32) -> std::io::Result<Jit> {
         Ok(Jit)
     }
     pub fn is_supported() -> bool {

@@ -67,7 +67,7 @@ impl Cpu {
             jit: None,
         };
         if geometry.engine == Engine::Jit && Jit::is_supported() {
-            cpu.jit = Jit::new().ok().map(Box::new);
+            cpu.jit = Jit::new(geometry.hot).ok().map(Box::new);
         }
         cpu.update_mode();
         cpu

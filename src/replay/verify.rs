@@ -54,7 +54,7 @@ pub fn verify(reader: &Reader, geometry: Geometry, progress: &mut dyn FnMut(Mome
 }
 
 /// The most careful way to execute: one instruction a block, the smallest TLB.
-pub const CAREFUL: Geometry = Geometry { block: 1, tlb: 2, engine: Engine::Interpreter };
+pub const CAREFUL: Geometry = Geometry { block: 1, tlb: 2, engine: Engine::Interpreter, hot: 1 };
 /// Instructions between two comparisons of whole states.
 const STRIDE: u64 = 1 << 16;
 /// How far behind the last proven Moment the search goes.

@@ -11,7 +11,7 @@ use crate::cpu::block::{Block, Mode};
 use crate::cpu::decode;
 use crate::cpu::op::Op;
 use crate::cpu::phys::PAGE;
-use iced_x86::{Decoder, Instruction, RflagsBits};
+use iced_x86::{Decoder, Instruction, Mnemonic, RflagsBits};
 
 /// Makes the code of a block; where it is, or `None` if the block's bytes cannot be had.
 pub fn block(cpu: &mut Cpu, header: *const Op) -> Option<usize> {
@@ -197,7 +197,13 @@ impl Compiler<'_> {
     fn call_handler(&mut self, number: usize, insn: &Instruction) {
         const STATUS: u32 =
             RflagsBits::OF | RflagsBits::SF | RflagsBits::ZF | RflagsBits::AF | RflagsBits::CF | RflagsBits::PF;
-        let touches = (insn.rflags_read() | insn.rflags_modified()) & STATUS != 0;
+        // By counts that come to nothing, shifts change no flags in the manual, but some do in the model.
+        use Mnemonic as M;
+        let is_shift = matches!(
+            insn.mnemonic(),
+            M::Rcl | M::Rcr | M::Rol | M::Ror | M::Shl | M::Sal | M::Shr | M::Sar | M::Shld | M::Shrd
+        );
+        let touches = is_shift || (insn.rflags_read() | insn.rflags_modified()) & STATUS != 0;
         self.arguments(number);
         self.a.call(if touches { self.thunks.call_flags } else { self.thunks.call });
     }

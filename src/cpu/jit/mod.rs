@@ -38,8 +38,6 @@ use thunks::Thunks;
 
 /// Bytes of code memory. When it is full all code is dropped and made again as it is needed.
 const CODE_BYTES: usize = 64 << 20;
-/// A block's code is made when it is entered this many times: what runs once or twice is better interpreted.
-const HOT: u32 = 12;
 /// More than any block's code takes.
 const LONGEST: usize = 64 << 10;
 /// Code does not run this near to the addresses that are not canonical, so that no relative branch needs a check.
@@ -100,17 +98,19 @@ pub struct Jit {
     /// The link that code was last left through, while nothing has run since.
     open: Option<usize>,
     generation: u32,
+    /// A block is translated when it is entered this many times: what runs once or twice is better interpreted.
+    hot: u32,
     /// Code was written since the last time that code was entered.
     is_changed: bool,
 }
 
 impl Jit {
     /// A translator, or what the host said against executable memory.
-    pub fn new() -> std::io::Result<Jit> {
+    pub fn new(hot: u32) -> std::io::Result<Jit> {
         let mut memory = CodeMemory::new(CODE_BYTES)?;
         let thunks = Thunks::new(&mut memory);
         let fixed = memory.used();
-        Ok(Jit { memory, thunks, fixed, links: Vec::new(), open: None, generation: 1, is_changed: true })
+        Ok(Jit { memory, thunks, fixed, links: Vec::new(), open: None, generation: 1, hot, is_changed: true })
     }
     /// True on hosts whose flags are what the templates take them to be.
     pub fn is_supported() -> bool {
@@ -153,7 +153,7 @@ impl Cpu {
         let mut native = block.native.get();
         if native.generation != jit.generation {
             native.heat += 1;
-            if native.heat < HOT {
+            if native.heat < jit.hot {
                 block.native.set(native);
                 // Its handlers shall not go on to other blocks, which would not get warm then.
                 self.fetch_key = NO_KEY;
@@ -235,6 +235,6 @@ mod tests {
     #[test]
     fn this_host_is_supported() {
         assert!(Jit::is_supported());
-        Jit::new().unwrap();
+        Jit::new(1).unwrap();
     }
 }
