@@ -2,7 +2,7 @@
 //! is rarely run.
 
 use super::asm::{Asm, Fixup, Rm, cc};
-use super::layout::{A, B, BUDGET};
+use super::layout::{A, B, BUDGET, CODE_PAGE};
 use super::status::Status;
 use super::thunks::Thunks;
 use super::{Jit, Link};
@@ -49,6 +49,7 @@ pub fn block(cpu: &mut Cpu, header: *const Op) -> Option<usize> {
         ends_open: is_open(header, ops.len()),
         tlb_mask,
         status: Status::default(),
+        has_mxcsr: false,
         refusals: Vec::new(),
         stubs: Vec::new(),
         links: Vec::new(),
@@ -90,7 +91,7 @@ fn is_open(header: *const Op, len: usize) -> bool {
 /// What is put behind the block's code.
 enum Stub {
     /// Has the handler of an op do what a template refused, and goes back.
-    Op { from: Vec<Fixup>, number: usize, back: usize, wants_status: bool },
+    Op { from: Vec<Fixup>, number: usize, back: usize, wants_status: bool, wants_mxcsr: bool },
     /// The same for the last op, which does not come back.
     Last { from: Vec<Fixup>, number: usize },
     /// Goes to a guest address in another page, given from the start of this one.
@@ -114,6 +115,8 @@ pub struct Compiler<'a> {
     ends_open: bool,
     pub(super) tlb_mask: u64,
     pub(super) status: Status,
+    /// The guest's MXCSR is loaded here.
+    pub(super) has_mxcsr: bool,
     /// Jumps of the template at hand to where its handler is called instead.
     pub(super) refusals: Vec<Fixup>,
     stubs: Vec<Stub>,
@@ -171,6 +174,7 @@ impl Compiler<'_> {
             }
             self.call_handler(number, insn);
             self.status.only_saved();
+            self.has_mxcsr = false;
             return true;
         }
         if !self.refusals.is_empty() {
@@ -180,7 +184,8 @@ impl Compiler<'_> {
                 return true;
             }
             let (back, wants_status) = (self.a.here(), self.status.in_host);
-            self.stubs.push(Stub::Op { from, number, back, wants_status });
+            let wants_mxcsr = self.has_mxcsr;
+            self.stubs.push(Stub::Op { from, number, back, wants_status, wants_mxcsr });
         }
         true
     }
@@ -242,13 +247,27 @@ impl Compiler<'_> {
         self.stubs.push(Stub::Unlinked { from: jump, number });
     }
 
+    /// Loads the guest's MXCSR after a handler ran; if it masks not all exceptions, leaves behind the instruction.
+    fn reload_mxcsr(&mut self, number: usize, insn: &Instruction) {
+        self.a.call(self.thunks.load_mxcsr);
+        let is_loaded = self.a.jcc_ahead(cc::E);
+        self.a.alu_imm(0, 8, Rm::R(BUDGET), (self.instructions.len() - number) as i64);
+        self.a.load(8, A, CODE_PAGE);
+        self.a.alu_imm(0, 8, Rm::R(A), insn.next_ip() as i64);
+        self.a.jmp(self.thunks.miss);
+        self.a.place(is_loaded);
+    }
+
     fn finish_stubs(&mut self) {
         for stub in std::mem::take(&mut self.stubs) {
             match stub {
-                Stub::Op { from, number, back, wants_status } => {
+                Stub::Op { from, number, back, wants_status, wants_mxcsr } => {
                     from.into_iter().for_each(|f| self.a.place(f));
                     let insn = self.instructions[number - 1];
                     self.call_handler(number, &insn);
+                    if wants_mxcsr {
+                        self.reload_mxcsr(number, &insn);
+                    }
                     if wants_status {
                         self.restore_status();
                     }

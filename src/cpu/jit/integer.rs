@@ -78,7 +78,8 @@ impl Compiler<'_> {
             | M::Prefetcht1
             | M::Prefetcht2
             | M::Prefetchw => Some(()),
-            _ => self.conditional(insn),
+            _ if insn.condition_code() as u8 != 0 => self.conditional(insn),
+            _ => self.vector(insn),
         };
         done.is_some()
     }

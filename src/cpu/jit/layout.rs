@@ -14,7 +14,7 @@
 
 use super::asm::{Rm, reg};
 use crate::cpu::Cpu;
-use crate::cpu::state::{Segment, State, gpr};
+use crate::cpu::state::{Segment, State};
 use std::mem::offset_of;
 
 /// What RBP is ahead of the address of `Cpu`.
@@ -76,8 +76,6 @@ pub fn segment_base(segment: usize) -> Rm {
 pub fn xmm(number: usize) -> Rm {
     field(offset_of!(Cpu, xmm) + number * 16)
 }
-/// `Cpu::regs[BLOCK]` and the other fields that templates touch.
-pub const BLOCK_RIP: Rm = field(offset_of!(Cpu, regs) + gpr::BLOCK * 8);
 /// `Cpu::budget`
 pub const BUDGET_FIELD: Rm = field(offset_of!(Cpu, budget));
 /// `Cpu::tlb_base`
@@ -98,3 +96,9 @@ pub const JUMPS: Rm = field(offset_of!(Cpu, live) + offset_of!(super::Live, jump
 pub const LINK: Rm = field(offset_of!(Cpu, live) + offset_of!(super::Live, link));
 /// [`super::Live::spare`]
 pub const SPARE: Rm = field(offset_of!(Cpu, live) + offset_of!(super::Live, spare));
+/// [`super::Live::is_loaded`]
+pub const LOADED: Rm = field(offset_of!(Cpu, live) + offset_of!(super::Live, is_loaded));
+/// `Cpu::mxcsr`
+pub const MXCSR: Rm = field(offset_of!(Cpu, mxcsr));
+/// [`super::Live::default_mxcsr`]
+pub const DEFAULT_MXCSR: Rm = field(offset_of!(Cpu, live) + offset_of!(super::Live, default_mxcsr));

@@ -28,6 +28,7 @@ mod operand;
 mod shift;
 mod status;
 mod thunks;
+mod vector;
 
 use super::Cpu;
 use super::block::{Block, BlockCache, Jump, Mode, NO_KEY};
@@ -53,7 +54,8 @@ pub struct Live {
     pub code_page: u64,
     /// Status flags: OF in the low byte, in the next SF ZF AF PF CF as LAHF stores them. The rest is anything.
     pub flags: u32,
-    reserved: u32,
+    /// The host's MXCSR is the guest's, which masks all exceptions.
+    pub is_loaded: bool,
     /// The jump cache.
     pub jumps: *const Jump,
     /// The link that code was left through, counted from 1, or 0.
@@ -62,12 +64,24 @@ pub struct Live {
     pub spare: u64,
     /// [`Thunks::uncompiled`]
     pub uncompiled: usize,
+    /// MXCSR as Rust code expects it.
+    pub default_mxcsr: u32,
 }
 
 impl Default for Live {
     fn default() -> Live {
         let jumps = std::ptr::null();
-        Live { key: NO_KEY, code_page: 0, flags: 0, reserved: 0, jumps, link: 0, spare: 0, uncompiled: 0 }
+        Live {
+            key: NO_KEY,
+            code_page: 0,
+            flags: 0,
+            is_loaded: false,
+            jumps,
+            link: 0,
+            spare: 0,
+            uncompiled: 0,
+            default_mxcsr: 0x1f80,
+        }
     }
 }
 
@@ -112,9 +126,9 @@ impl Jit {
         let fixed = memory.used();
         Ok(Jit { memory, thunks, fixed, links: Vec::new(), open: None, generation: 1, hot, is_changed: true })
     }
-    /// True on hosts whose flags are what the templates take them to be.
+    /// True on hosts that have the model's instructions, with flags as the templates take them to be.
     pub fn is_supported() -> bool {
-        status::host_agrees()
+        is_x86_feature_detected!("sse4.2") && is_x86_feature_detected!("popcnt") && status::host_agrees()
     }
     /// Forgets all code, and with it all links. Only while none runs.
     pub fn forget(&mut self) {

@@ -4,7 +4,10 @@
 
 use super::asm::{Asm, Rm, cc, reg};
 use super::calls;
-use super::layout::{A, B, BIAS, BUDGET, BUDGET_FIELD, CODE_PAGE, JUMPS, KEY, LINK, RIP, field, mapped, slot};
+use super::layout::{
+    A, B, BIAS, BUDGET, BUDGET_FIELD, CODE_PAGE, DEFAULT_MXCSR, JUMPS, KEY, LINK, LOADED, MXCSR, RIP, field, mapped,
+    slot,
+};
 use super::memory::CodeMemory;
 use crate::cpu::Cpu;
 use crate::cpu::block::{JUMPS as JUMP_SLOTS, Jump};
@@ -20,8 +23,8 @@ pub struct Thunks {
     pub enter: usize,
     /// `extern "sysv64" fn()`: a serializing instruction, between changing code and running it.
     pub serialize: usize,
-    /// Out, with the guest's registers in host registers and RIP in `Cpu::rip`.
-    pub exit: usize,
+    /// Loads the guest's MXCSR and returns with ZF, if it masks all exceptions. Changes A.
+    pub load_mxcsr: usize,
     /// Out at the address in A, which the jump cache does not know.
     pub miss: usize,
     /// The code of a block that has none: out at the address that the jump cache entry in B is for.
@@ -59,11 +62,12 @@ impl Thunks {
         a.store(8, LINK, A);
         a.jmp(exit);
         let unpaid = unpaid(&mut a, exit);
+        let load_mxcsr = load_mxcsr(&mut a);
         let call = call(&mut a, calls::plain as *const () as usize, spilled);
         let call_flags = self::call(&mut a, calls::with_flags as *const () as usize, spilled);
         let call_last = call_last(&mut a, spilled);
         memory.append(&a.bytes);
-        Thunks { enter, serialize, exit, miss, uncompiled, unlinked, unpaid, call, call_flags, call_last }
+        Thunks { enter, serialize, load_mxcsr, miss, uncompiled, unlinked, unpaid, call, call_flags, call_last }
     }
 }
 
@@ -114,6 +118,20 @@ fn unpaid(a: &mut Asm, exit: usize) -> usize {
     a.jmp(exit);
     at
 }
+fn load_mxcsr(a: &mut Asm) -> usize {
+    const ALL_MASKED: i64 = 0x1f80;
+    let at = a.here();
+    a.load(4, A, MXCSR);
+    a.alu_imm(4, 4, Rm::R(A), ALL_MASKED);
+    a.alu_imm(7, 4, Rm::R(A), ALL_MASKED);
+    let unmasked = a.jcc_ahead(cc::NE);
+    a.op(0, 4, &[0x0f, 0xae], 2, MXCSR); // ldmxcsr
+    a.op(0, 1, &[0xc6], 0, LOADED);
+    a.imm(1, 1);
+    a.place(unmasked);
+    a.byte(0xc3);
+    at
+}
 fn call(a: &mut Asm, helper: usize, spilled: usize) -> usize {
     let at = a.here();
     spill(a);
@@ -154,12 +172,19 @@ fn far_call(a: &mut Asm, to: usize) {
     a.constant(A, to as u64);
     a.op(0, 4, &[0xff], 2, Rm::R(A));
 }
-/// Guest registers and budget from host registers to `Cpu`.
+/// Guest registers and budget from host registers to `Cpu`, MXCSR too if it is the guest's. Changes host flags.
 fn spill(a: &mut Asm) {
     for (number, host) in mapped() {
         a.store(8, slot(number), host);
     }
     a.store(8, BUDGET_FIELD, BUDGET);
+    a.alu_imm(7, 1, LOADED, 0);
+    let is_own = a.jcc_ahead(cc::E);
+    a.op(0, 4, &[0x0f, 0xae], 3, MXCSR); // stmxcsr
+    a.op(0, 4, &[0x0f, 0xae], 2, DEFAULT_MXCSR); // ldmxcsr
+    a.op(0, 1, &[0xc6], 0, LOADED);
+    a.imm(1, 0);
+    a.place(is_own);
 }
 /// The other way.
 fn fill(a: &mut Asm) {
@@ -210,6 +235,5 @@ pub fn dispatch(a: &mut Asm, miss: usize, before: impl FnOnce(&mut Asm)) {
     a.op(0, 4, &[0xff], 4, entry(offset_of!(Jump, code)));
 }
 
-/// The size of `Cpu`'s part that short displacements reach.
-const _: () = assert!(offset_of!(Cpu, live) + size_of::<super::Live>() <= 256, "Live is to be in reach");
-const _: Rm = field(0);
+/// What templates use most is in reach of short displacements.
+const _: () = assert!(offset_of!(Cpu, live) + offset_of!(super::Live, uncompiled) <= 256);
