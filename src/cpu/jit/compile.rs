@@ -166,7 +166,9 @@ impl Compiler<'_> {
     }
     /// One instruction that is not the last; false if it does the last one's work too.
     fn middle(&mut self, number: usize, insn: &Instruction) -> bool {
+        let before = self.a.bytes.len();
         if !self.template(insn) {
+            debug_assert!(before == self.a.bytes.len() && self.refusals.is_empty(), "half a template for {insn:?}");
             self.save_status();
             if self.is_joined(number) {
                 self.call_last(number);
@@ -190,7 +192,9 @@ impl Compiler<'_> {
         true
     }
     fn last(&mut self, number: usize, insn: &Instruction) {
+        let before = self.a.bytes.len();
         if !self.branch(insn) {
+            debug_assert!(before == self.a.bytes.len() && self.refusals.is_empty(), "half a template for {insn:?}");
             self.save_status();
             self.call_last(number);
         }

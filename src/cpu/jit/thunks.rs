@@ -5,8 +5,7 @@
 use super::asm::{Asm, Rm, cc, reg};
 use super::calls;
 use super::layout::{
-    A, B, BIAS, BUDGET, BUDGET_FIELD, CODE_PAGE, DEFAULT_MXCSR, JUMPS, KEY, LINK, LOADED, MXCSR, RIP, field, mapped,
-    slot,
+    A, B, BIAS, BUDGET, BUDGET_FIELD, CODE_PAGE, DEFAULT_MXCSR, JUMPS, KEY, LINK, LOADED, MXCSR, RIP, mapped, slot,
 };
 use super::memory::CodeMemory;
 use crate::cpu::Cpu;

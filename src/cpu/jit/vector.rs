@@ -194,12 +194,13 @@ impl Compiler<'_> {
         let code = Code::of(insn)?;
         let to = xmm_operand(insn, 0)?;
         let sets_flags = insn.rflags_modified() != 0;
+        let source = xmm_operand(insn, 1);
         let from = if is_memory(insn, 1) {
             M_A
         } else if let Some(g) = general(insn, 1) {
             g.at
         } else {
-            xmm_operand(insn, 1)?;
+            source?;
             Rm::R(SECOND)
         };
         if is_float {
@@ -209,8 +210,7 @@ impl Compiler<'_> {
             self.vector_memory(insn);
         }
         self.vector_load(FIRST, to);
-        if from == Rm::R(SECOND) {
-            let source = xmm_operand(insn, 1)?;
+        if let Some(source) = source {
             self.vector_load(SECOND, source);
         }
         self.a.op(code.prefix, code.size, &code.opcode, FIRST, from);
