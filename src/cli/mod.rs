@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
 mod engine;
+mod index;
 mod info;
 mod record;
 mod replay;
@@ -28,6 +29,7 @@ enum Verb {
     Info(info::Info),
     Verify(verify::Verify),
     Replay(replay::Replay),
+    Index(index::Index),
     Completions(Completions),
 }
 
@@ -75,6 +77,7 @@ pub fn main() -> ExitCode {
         Verb::Info(verb) => verb.execute(),
         Verb::Verify(verb) => verb.execute(),
         Verb::Replay(verb) => verb.execute(),
+        Verb::Index(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,

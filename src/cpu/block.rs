@@ -91,9 +91,9 @@ impl Drop for Block {
     }
 }
 
-/// One jump cache entry.
+/// One jump cache entry, in a cache line of its own.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Jump {
     /// Instruction pointer (offset in a flat or 64-bit CS).
     pub rip: u64,
@@ -103,6 +103,10 @@ pub struct Jump {
     pub header: *const Op,
     /// Where generated code goes on: the block's code, or a way back to the run loop. 0 where none is generated.
     pub code: usize,
+    /// Place and mode of the block, if one page holds it; else 0.
+    pub place: u64,
+    /// [`BlockCache::stamp`] of its page: while that is the same, the block lives.
+    pub stamp: u64,
 }
 
 /// Entries in the jump cache.
@@ -167,6 +171,10 @@ pub struct BlockCache {
     count: usize,
     by_page: BTreeMap<u32, Vec<u64>>,
     lines: Vec<u32>,
+    /// How often the blocks of each page were killed.
+    deaths: Vec<u32>,
+    /// Raised when blocks die that are not counted in `deaths`, or their code does.
+    era: u32,
     /// The jump cache.
     pub jumps: Vec<Jump>,
     /// The last number given to a set of mappings.
@@ -191,7 +199,9 @@ impl BlockCache {
             count: 0,
             by_page: BTreeMap::new(),
             lines: vec![0; pages],
-            jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), code: 0 }; JUMPS],
+            deaths: vec![0; pages],
+            era: 0,
+            jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), code: 0, place: 0, stamp: 0 }; JUMPS],
             last_number: 1,
             numbers: [[1; 2]; BANKS],
             ops: 0,
@@ -238,7 +248,23 @@ impl BlockCache {
             None => self.fresh(),
         };
     }
-    fn key(gpa: u64, mode: Mode) -> u64 {
+    /// Changes when a block of a page dies, or the code that was generated for it.
+    pub fn stamp(&self, index: u32) -> u64 {
+        u64::from(self.era) << 32 | u64::from(self.deaths[index as usize])
+    }
+    /// Generated code is gone.
+    pub fn code_dropped(&mut self) {
+        self.era += 1;
+        self.mappings_changed();
+    }
+    /// A jump cache entry for a block.
+    pub fn jump(&self, rip: u64, key: u64, block: &Block, code: usize) -> Jump {
+        let place = if block.pages.1.is_none() { Self::key(block.gpa, block.mode) } else { 0 };
+        let stamp = self.stamp(block.pages.0);
+        Jump { rip, key, header: block.header(), code, place, stamp }
+    }
+    /// The number of a place and mode, not 0.
+    pub fn key(gpa: u64, mode: Mode) -> u64 {
         1 << 63 | gpa | u64::from(mode.0) << MODE_AT
     }
     /// Blocks that are neighbours in memory are neighbours in the table, because they tend to be looked for together.
@@ -324,6 +350,7 @@ impl BlockCache {
             self.remove(key);
         }
         self.lines[index] = 0;
+        self.deaths[index] = self.deaths[index].wrapping_add(1);
         phys.attrs[index] &= !page::CODE;
         self.mappings_changed();
     }
@@ -336,6 +363,7 @@ impl BlockCache {
                 self.dead.push(block);
             }
         }
+        self.era += 1;
         self.mappings_changed();
     }
     /// Frees killed blocks. Only between blocks.

@@ -22,7 +22,7 @@ const LARGE: u64 = 1 << 7;
 const NO_EXECUTE: u64 = 1 << 63;
 /// Physical addresses have 40 bits (CPUID 8000_0008h).
 pub const PHYSICAL_BITS: u32 = 40;
-pub(super) const FRAME: u64 = ((1 << PHYSICAL_BITS) - 1) & !(PAGE - 1);
+pub(crate) const FRAME: u64 = ((1 << PHYSICAL_BITS) - 1) & !(PAGE - 1);
 
 /// A linear address that nothing is at: that of accesses made by physical address.
 const NOWHERE: u64 = 1 << 63;
@@ -182,13 +182,18 @@ impl Cpu {
         }
         let attrs = self.phys.attrs[ram.index];
         write &= attrs & page::DIRTY != 0 && attrs & (page::CODE | page::TABLE) == 0;
-        let is_probed = self.has_watches() && self.is_page_probed(la, self.phys.page_address(ram.index));
-        let is_watched = self.is_page_watched(la) || is_probed;
+        let (mut read_watched, mut write_watched) = (false, false);
+        if self.has_watches() {
+            (read_watched, write_watched) = self.is_page_probed(la, self.phys.page_address(ram.index));
+        }
+        if self.is_page_watched(la) {
+            (read_watched, write_watched) = (true, true);
+        }
         self.note_filled(la, ram.index, allow.read, write || access == Access::Write);
         if write {
             self.phys.attrs[ram.index] |= page::GRANTED;
         }
-        let allow = Allow { read: allow.read && !is_watched, write: write && !is_watched, fetch: allow.fetch };
+        let allow = Allow { read: allow.read && !read_watched, write: write && !write_watched, fetch: allow.fetch };
         self.tlb.fill(class, la, ram.index, ram.host, allow);
     }
 
@@ -504,6 +509,20 @@ impl Cpu {
         });
         self.blocks.mappings_changed();
         self.update_mode();
+    }
+
+    /// Replaces a whole page of RAM from outside. Translations are not looked at: the caller flushes them.
+    pub fn load_page(&mut self, index: usize, bytes: &[u8; PAGE as usize]) {
+        let ram = self.phys.page(self.phys.page_address(index)).expect("a page that the caller got from this machine");
+        if self.phys.page_bytes(index) == bytes {
+            return;
+        }
+        self.phys.mark_dirty(index);
+        // SAFETY: a whole page of RAM.
+        unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), ram.host, bytes.len()) };
+        if self.phys.attrs[index] & page::CODE != 0 {
+            self.forget_code(index);
+        }
     }
 
     /// INVLPG: cached translations are never stale, so there is nothing to do.

@@ -93,7 +93,7 @@ pub struct Touched {
 #[derive(Default)]
 pub struct Probes {
     wanted: Wanted,
-    /// One bit for each offset in a page that some breakpoint has.
+    /// The offsets in a page at which blocks are cut: those of all breakpoints that there are and were.
     offsets: Offsets,
     /// Hits since the run was started.
     hits: Vec<Hit>,
@@ -126,6 +126,12 @@ impl Offsets {
         let offset = (address % PAGE) as usize;
         self.0[offset / 64] |= 1 << (offset % 64);
     }
+    fn is_in(&self, other: &Offsets) -> bool {
+        self.0.iter().zip(&other.0).all(|(a, b)| a & !b == 0)
+    }
+    fn add_all(&mut self, other: &Offsets) {
+        self.0.iter_mut().zip(&other.0).for_each(|(a, b)| *a |= b);
+    }
     /// True if one of `len` bytes behind the first, from `address` on in the same page, is in the set.
     fn cuts(&self, address: u64, len: u64) -> bool {
         (1..len).any(|i| address % PAGE + i < PAGE && self.has(address + i))
@@ -137,6 +143,10 @@ impl Probes {
     #[inline(always)]
     pub(super) fn is_idle(&self) -> bool {
         self.wanted.breakpoints.is_empty() && !self.wanted.rings
+    }
+    /// True if blocks may follow each other unseen: neither breakpoints nor what is executed is looked for.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.is_idle() && self.touched.is_none()
     }
     pub(super) fn offsets(&self) -> &Offsets {
         &self.offsets
@@ -164,7 +174,9 @@ impl Cpu {
         let had_watches = !self.probes.wanted.watches.is_empty();
         let breaks_changed = self.probes.wanted.breakpoints != wanted.breakpoints;
         self.probes.wanted = wanted;
-        if offsets != self.probes.offsets {
+        // What was cut stays cut: observers come and go, and blocks are dear.
+        if !offsets.is_in(&self.probes.offsets) {
+            offsets.add_all(&self.probes.offsets);
             self.blocks.drop_cut(&|at, len| offsets.cuts(at, len));
             self.probes.offsets = offsets;
             self.forget_native();
@@ -172,6 +184,7 @@ impl Cpu {
         if had_watches || !self.probes.wanted.watches.is_empty() {
             self.flush_translations();
         } else if breaks_changed {
+            // Jump cache and links may lead to what is breakpointed now.
             self.blocks.mappings_changed();
             self.update_mode();
         }
@@ -236,7 +249,7 @@ impl Cpu {
         self.probes.wanted.breakpoints.iter().enumerate().filter_map(move |(i, place)| {
             let hits = match *place {
                 Place::Linear(at, root) => at == la && (any_space || is_same_space(root, cr3)),
-                Place::Physical(at) => (at ^ la) % PAGE == 0 && gpa() == Some(at),
+                Place::Physical(at) => (at ^ la).is_multiple_of(PAGE) && gpa() == Some(at),
             };
             hits.then_some(i)
         })
@@ -246,16 +259,18 @@ impl Cpu {
         self.breakpoints_at(self.code_address(), false).collect()
     }
 
-    /// True if a watch is in the page at `la`, which is at `gpa`, so that accesses to it must be looked at.
-    pub(super) fn is_page_probed(&self, la: u64, gpa: u64) -> bool {
-        self.probes.wanted.watches.iter().any(|w| {
+    /// Whether watches in the page at `la`, which is at `gpa`, need (reads, writes) of it to be looked at.
+    pub(super) fn is_page_probed(&self, la: u64, gpa: u64) -> (bool, bool) {
+        let is_in = |w: &&Watch| {
             let (from, page) = match w.place {
                 Place::Linear(at, _) => (at, la),
                 Place::Physical(at) => (at, gpa),
             };
             let page = page & !(PAGE - 1);
             from < page.saturating_add(PAGE) && page < from.saturating_add(w.len)
-        })
+        };
+        let watches = self.probes.wanted.watches.iter().filter(is_in);
+        watches.fold((false, false), |(reads, writes), w| (reads || w.reads, writes || w.writes))
     }
     /// True if watches are set at all.
     #[inline(always)]

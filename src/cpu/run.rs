@@ -289,7 +289,10 @@ impl Cpu {
         let is_free = self.probes.is_idle() || !self.is_breakpointed();
         if self.fetch_key != NO_KEY && !mode.has(Mode::ALONE) && is_free {
             let code = self.jump_code(header, rip);
-            self.blocks.jumps[slot] = super::block::Jump { rip, key: self.fetch_key, header, code };
+            // SAFETY: a header's `imm` is the address of its block, which lives.
+            let block = unsafe { &*((*header).imm as *const Block) };
+            let jump = self.blocks.jump(rip, self.fetch_key, block, code);
+            self.blocks.jumps[slot] = jump;
         }
         Ok(header)
     }
@@ -339,7 +342,7 @@ impl Cpu {
         let bytes = unsafe { std::slice::from_raw_parts(ram.host.add(offset), in_page) };
         let limit = if mode.has(Mode::ALONE) { 1 } else { self.blocks.longest };
         let probes = &self.probes;
-        let is_cut = |at: usize| !probes.is_idle() && probes.offsets().has((offset + at) as u64);
+        let is_cut = |at: usize| probes.offsets().has((offset + at) as u64);
         if let Some(mut built) = decode::block(bytes, mode, limit, &is_cut) {
             built.spans.push((ram.index as u32, offset, built.bytes));
             return Ok(built);
@@ -395,7 +398,7 @@ impl Cpu {
     }
 
     /// What jump cache entries must carry for code at `rip`.
-    fn current_key(&self, mode: Mode, rip: u64) -> u64 {
+    pub(super) fn current_key(&self, mode: Mode, rip: u64) -> u64 {
         // The jump cache goes by RIP alone, so it serves only where RIP is the linear address.
         if !self.is_64bit() && !self.state.seg[seg::CS].is_flat() {
             return NO_KEY;

@@ -27,6 +27,10 @@ impl PageHashes {
         let groups = pages.chunks(GROUP).map(hash_group).collect();
         PageHashes { pages, groups }
     }
+    /// The hash of one page.
+    pub fn page(&self, index: usize) -> &Hash {
+        &self.pages[index]
+    }
     /// Takes in the pages that changed (ascending page indices).
     pub fn update(&mut self, phys: &PhysMemory, changed: &[u32]) {
         let mut stale = None;
@@ -52,6 +56,32 @@ impl PageHashes {
         h.update(self.groups.as_flattened());
         h.update(state);
         *h.finalize().as_bytes()
+    }
+}
+
+/// A set of RAM pages, by index.
+pub struct PageSet {
+    has: Vec<bool>,
+    list: Vec<u32>,
+}
+
+impl PageSet {
+    /// An empty set for a machine with this many pages.
+    pub fn new(page_count: usize) -> PageSet {
+        PageSet { has: vec![false; page_count], list: Vec::new() }
+    }
+    /// Adds a page.
+    pub fn add(&mut self, page: u32) {
+        if !std::mem::replace(&mut self.has[page as usize], true) {
+            self.list.push(page);
+        }
+    }
+    /// Empties the set: its pages in ascending order.
+    pub fn take(&mut self) -> Vec<u32> {
+        let mut list = std::mem::take(&mut self.list);
+        list.iter().for_each(|&page| self.has[page as usize] = false);
+        list.sort_unstable();
+        list
     }
 }
 

@@ -18,7 +18,7 @@ use crate::cpu::run::Exit as CpuExit;
 use crate::moment::Moment;
 use boot::{BootError, BootPlan};
 use device::rtc::RamSize;
-use digest::{Hash, PageHashes};
+use digest::{Hash, PageHashes, PageSet};
 use pc::{Pc, PcConfig, PcExit};
 use ram::{Ram, RamError};
 pub use saved::MachineState;
@@ -78,6 +78,9 @@ pub struct Machine {
     pub pc: Pc,
     ram: Ram,
     hashes: PageHashes,
+    /// Pages written since their hash was taken, and since they were last asked for.
+    unhashed: PageSet,
+    unclaimed: PageSet,
 }
 
 impl Machine {
@@ -89,7 +92,8 @@ impl Machine {
         saved::enter(&mut cpu, &entry);
         let pages = cpu.phys.page_count();
         let hashes = PageHashes::of_zeros(pages);
-        let mut machine = Machine { cpu, pc: board(plan), ram, hashes };
+        let (unhashed, unclaimed) = (PageSet::new(pages), PageSet::new(pages));
+        let mut machine = Machine { cpu, pc: board(plan), ram, hashes, unhashed, unclaimed };
         machine.mark_loaded();
         Ok(machine)
     }
@@ -173,10 +177,35 @@ impl Machine {
         (0..15).map_while(byte).collect()
     }
 
+    /// RAM pages written since the last call (since power-on for the first), ascending: also those that the loader or
+    /// [`Machine::load_page`] wrote.
+    pub fn take_changed(&mut self) -> Vec<u32> {
+        self.note_changes();
+        self.unclaimed.take()
+    }
+    /// The BLAKE3 hash of a RAM page, as of the last [`Machine::digest`].
+    pub fn page_hash(&self, index: usize) -> &Hash {
+        self.hashes.page(index)
+    }
+    /// Replaces the bytes of a RAM page. To be followed by [`Machine::restore`], because translations are not looked at.
+    pub fn load_page(&mut self, index: usize, bytes: &[u8; 4096]) {
+        self.cpu.load_page(index, bytes);
+    }
+    fn note_changes(&mut self) {
+        for page in self.cpu.take_dirty() {
+            self.unhashed.add(page);
+            self.unclaimed.add(page);
+        }
+    }
+    fn hash_pages(&mut self) {
+        self.note_changes();
+        let changed = self.unhashed.take();
+        self.hashes.update(&self.cpu.phys, &changed);
+    }
+
     /// The Digest of the whole state now.
     pub fn digest(&mut self) -> Hash {
-        let changed = self.cpu.take_dirty();
-        self.hashes.update(&self.cpu.phys, &changed);
+        self.hash_pages();
         let state = self.save();
         let bytes = postcard::to_stdvec(&state).expect("plain data encodes");
         self.hashes.digest(&bytes)

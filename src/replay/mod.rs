@@ -3,8 +3,10 @@
 //! Both sides drive a [`Machine`] by the same few calls, so that the machine cannot tell which of them it is.
 
 pub mod console;
+pub mod index;
 pub mod player;
 pub mod record;
+pub mod travel;
 pub mod verify;
 
 use crate::machine::pc::{self, PcExit};
@@ -49,6 +51,38 @@ pub enum Error {
         /// The file.
         path: String,
     },
+    /// The machine ended, or stands still, where history goes on.
+    #[error("the replay ends at instruction {at} on its way to {to}: it parts from the recording; run: reenact verify")]
+    Parted {
+        /// Where it ended.
+        at: Moment,
+        /// Where it was to go.
+        to: Moment,
+    },
+    /// A Digest differs.
+    #[error("the replay differs from the recording at instruction {at}; run: reenact verify")]
+    Diverged {
+        /// The Moment of the Digest.
+        at: Moment,
+    },
+    /// Fewer deliveries than that.
+    #[error("there is no delivery number {} at instruction {}", .to.deliveries, .to.moment)]
+    NoSuchPosition {
+        /// What was asked for.
+        to: travel::Position,
+    },
+    /// The index holds a state that cannot be read.
+    #[error("the index's state at instruction {at} cannot be read; delete the index, it is made anew")]
+    State {
+        /// The Moment of the snapshot.
+        at: Moment,
+    },
+    /// The index holds a state that cannot be.
+    #[error("the index holds a state that cannot be; delete the index, it is made anew")]
+    Saved(#[source] pc::PcError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] index::IndexError),
     /// The terminal or a pipe.
     #[error("cannot write the guest's console output: {0}")]
     Console(#[source] std::io::Error),

@@ -7,7 +7,7 @@ use crate::machine::digest::Hash;
 use crate::machine::transcript::Sent;
 use crate::machine::{Exit, Machine, MachinePlan};
 use crate::moment::Moment;
-use crate::recording::{self, Event, Events, ExitReason, ImageRole, InputData, Reader};
+use crate::recording::{self, Event, Events, ExitReason, ImageRole, Input, InputData, Reader};
 use std::collections::VecDeque;
 
 /// Where a replay differs from its recording.
@@ -78,24 +78,14 @@ pub struct Player {
 impl Player {
     /// Powers the recorded machine on. With `checks` every Digest and Output is compared.
     pub fn new(reader: &Reader, geometry: Geometry, checks: bool) -> Result<Player, Error> {
-        supports(reader)?;
-        let header = reader.header();
-        let path = || reader.path().display().to_string();
-        let kernel = reader.load_image(ImageRole::Kernel)?.ok_or_else(|| Error::NoKernel { path: path() })?;
-        let initrd = reader.load_image(ImageRole::Initrd)?;
         let mut events = reader.events()?;
         let mut damage = None;
         let first = advance(&mut events, &mut damage)?;
         let wall_clock_ns = match &first {
-            Some(Event::Input(input)) => match input.data {
-                InputData::WallClock { ns } => ns,
-                _ => header.wall_clock_start_ns,
-            },
-            _ => header.wall_clock_start_ns,
+            Some(Event::Input(Input { data: InputData::WallClock { ns }, .. })) => Some(*ns),
+            _ => None,
         };
-        let boot = BootPlan { kernel, initrd, cmdline: header.machine.kernel_cmdline.clone() };
-        let plan = MachinePlan { ram_bytes: header.machine.ram_bytes, wall_clock_ns, boot };
-        let machine = Machine::new(&plan, geometry)?;
+        let machine = power_on(reader, wall_clock_ns, geometry)?;
         Ok(Player {
             machine,
             events,
@@ -290,8 +280,20 @@ impl Player {
     }
 }
 
+/// The recorded machine before its first instruction. `wall_clock_ns` is what the first Input says.
+pub(super) fn power_on(reader: &Reader, wall_clock_ns: Option<u64>, geometry: Geometry) -> Result<Machine, Error> {
+    supports(reader)?;
+    let header = reader.header();
+    let path = || reader.path().display().to_string();
+    let kernel = reader.load_image(ImageRole::Kernel)?.ok_or_else(|| Error::NoKernel { path: path() })?;
+    let initrd = reader.load_image(ImageRole::Initrd)?;
+    let boot = BootPlan { kernel, initrd, cmdline: header.machine.kernel_cmdline.clone() };
+    let wall_clock_ns = wall_clock_ns.unwrap_or(header.wall_clock_start_ns);
+    Ok(Machine::new(&MachinePlan { ram_bytes: header.machine.ram_bytes, wall_clock_ns, boot }, geometry)?)
+}
+
 /// The next event; a cut-off or damaged tail ends the recording and is noted.
-fn advance(events: &mut Events, damage: &mut Option<recording::Error>) -> Result<Option<Event>, Error> {
+pub(super) fn advance(events: &mut Events, damage: &mut Option<recording::Error>) -> Result<Option<Event>, Error> {
     match events.next() {
         None => Ok(None),
         Some(Ok(event)) => Ok(Some(event)),

@@ -12,7 +12,7 @@ use super::block::Mode;
 use super::exec::alu::{Addressing, Form};
 use super::exec::{self, Choice, branch, data};
 use super::fault::{Fault, Stop};
-use super::op::{Handler, NEEDS_RUN_LOOP, Op, Slow};
+use super::op::{CHANGES_MODE, Handler, NEEDS_RUN_LOOP, Op, Slow};
 use super::state::{gpr, seg};
 use super::{Cpu, simd, system};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
@@ -162,7 +162,7 @@ impl Builder {
         op.instruction = self.instructions.len() as u8;
         self.instructions.push(*insn);
         if is_last {
-            self.ops[0].aux = NEEDS_RUN_LOOP;
+            self.ops[0].aux = if model::only_changes_mode(insn) { CHANGES_MODE } else { NEEDS_RUN_LOOP };
         }
         Choice { handler: if is_last { exec::slow_last } else { exec::slow }, is_last }
     }

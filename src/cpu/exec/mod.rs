@@ -111,13 +111,14 @@ pub(crate) unsafe fn chain_by_link(cpu: &mut Cpu, branch: *const Op, way: usize,
     }
 }
 
-/// [`chain`], remembering the way if the target is in the same page.
+/// [`chain`], remembering the way if the target is in the same page. Its ABI is that of handlers: only a call that cannot
+/// unwind becomes a jump, and a stack that grows with each branch overflows.
 ///
 /// # Safety
 /// As [`chain_by_link`].
 #[cold]
 #[inline(never)]
-unsafe fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
+unsafe extern "C" fn make_link(cpu: &mut Cpu, link: *mut Link, rip: u64) -> *const Op {
     // SAFETY: as `chain`; the link belongs to the running block, which nothing else borrows.
     unsafe {
         let jump = cpu.blocks.jumps[super::block::BlockCache::jump_slot(rip)];

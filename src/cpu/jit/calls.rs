@@ -3,13 +3,15 @@
 //! A handler goes on with the op behind its own. Here that is an op that stops, so one instruction runs; a null from
 //! the handler says, as ever, that the block was left and `Cpu::rip` is valid.
 
+use super::is_far_from_hole;
 use crate::cpu::Cpu;
-use crate::cpu::block::{BlockCache, NO_KEY};
+use crate::cpu::block::{BlockCache, Mode, NO_KEY};
 use crate::cpu::fault::Pending;
-use crate::cpu::flags::Flags;
-use crate::cpu::op::Op;
+use crate::cpu::flags::{Flags, bit};
+use crate::cpu::op::{CHANGES_MODE, NEEDS_RUN_LOOP, Op};
 use crate::cpu::phys::PAGE;
 use crate::cpu::state::gpr;
+use crate::cpu::tlb::Class;
 
 /// An op that says that the one before it has completed.
 unsafe extern "C" fn back(_: &mut Cpu, op: *const Op) -> *const Op {
@@ -96,15 +98,73 @@ pub unsafe extern "sysv64" fn last(cpu: &mut Cpu, header: *const Op, number: u32
     }
     cpu.live.flags = pack(cpu.flags);
     // SAFETY: the header is that of a live block.
-    let needs_run_loop = unsafe { (*header).aux & crate::cpu::op::NEEDS_RUN_LOOP != 0 };
-    if needs_run_loop || cpu.pending != Pending::Nothing {
+    let after = unsafe { (*header).aux };
+    if cpu.pending != Pending::Nothing || after & NEEDS_RUN_LOOP != 0 {
         return 0;
     }
-    let rip = cpu.rip;
-    let jump = cpu.blocks.jumps[BlockCache::jump_slot(rip)];
-    if jump.rip != rip || jump.key != cpu.live.key || jump.code == cpu.live.uncompiled {
+    if after & CHANGES_MODE != 0 {
+        return if cpu.needs_run_loop() { 0 } else { cpu.code_at(cpu.mode(), cpu.rip) };
+    }
+    missed(cpu, cpu.rip)
+}
+
+/// The code at a guest address that the jump cache does not know under the key that is in force, or 0, with the address in
+/// `Cpu::rip`, for the run loop.
+pub extern "sysv64" fn missed(cpu: &mut Cpu, rip: u64) -> usize {
+    cpu.rip = rip;
+    if cpu.live.key == NO_KEY {
         return 0;
     }
-    cpu.live.code_page = rip & !(PAGE - 1);
-    jump.code
+    cpu.code_at(Mode(cpu.live.key as u16), rip)
+}
+
+impl Cpu {
+    /// True if the run loop has something to do before the next instruction, after one that reached no device.
+    fn needs_run_loop(&mut self) -> bool {
+        self.state.interrupt_shadow
+            || self.state.is_halted
+            || self.has_rflag(bit::TF | bit::RF)
+            || self.has_breakpoints()
+            || self.bus().stop_requested()
+            || self.has_rflag(bit::IF) && self.bus().interrupt_pending()
+    }
+    /// The code of a block that generated code goes on with, looked for as the run loop does it; 0 if that has to.
+    fn code_at(&mut self, mode: Mode, rip: u64) -> usize {
+        if !self.probes.is_unseen() || mode.0 & Mode::CODE != 2 || !is_far_from_hole(rip) {
+            return 0;
+        }
+        let key = self.current_key(mode, rip);
+        if key == NO_KEY {
+            return 0;
+        }
+        let slot = BlockCache::jump_slot(rip);
+        let jump = self.blocks.jumps[slot];
+        let mut code = jump.code;
+        if jump.rip != rip || jump.key != key {
+            let class = if self.class == Class::Checked { Class::User } else { self.class };
+            if self.tlb.entry(class, rip).fetch != rip & !(PAGE - 1) {
+                return 0;
+            }
+            let index = self.tlb.page_index(class, rip) as u32;
+            let gpa = self.phys.page_address(index as usize) | rip % PAGE;
+            let is_same = jump.rip == rip
+                && jump.place == BlockCache::key(gpa, mode)
+                && jump.stamp == self.blocks.stamp(index)
+                && code != self.live.uncompiled;
+            if is_same {
+                self.blocks.jumps[slot].key = key;
+            } else {
+                let Some(block) = self.blocks.find(gpa, mode).filter(|b| b.pages.1.is_none()) else { return 0 };
+                code = self.jump_code(block.header(), rip);
+                let jump = self.blocks.jump(rip, key, block, code);
+                self.blocks.jumps[slot] = jump;
+            }
+        }
+        if code == self.live.uncompiled {
+            return 0;
+        }
+        self.live.key = key;
+        self.live.code_page = rip & !(PAGE - 1);
+        code
+    }
 }

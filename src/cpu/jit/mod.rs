@@ -144,7 +144,7 @@ impl Cpu {
     pub(crate) fn forget_native(&mut self) {
         if let Some(jit) = &mut self.jit {
             jit.forget();
-            self.blocks.mappings_changed();
+            self.blocks.code_dropped();
             self.update_mode();
         }
     }
@@ -175,7 +175,7 @@ impl Cpu {
             }
             if jit.memory.left() < LONGEST {
                 jit.forget();
-                self.blocks.mappings_changed();
+                self.blocks.code_dropped();
                 self.update_mode();
                 return None;
             }

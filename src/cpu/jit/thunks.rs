@@ -50,9 +50,7 @@ impl Thunks {
         spill(&mut a);
         let spilled = a.here();
         epilogue(&mut a);
-        let miss = a.here();
-        a.store(8, RIP, A);
-        a.jmp(exit);
+        let miss = miss(&mut a, spilled);
         let uncompiled = a.here();
         a.load(8, A, Rm::M(B, offset_of!(Jump, rip) as i32));
         a.store(8, RIP, A);
@@ -153,12 +151,25 @@ fn call_last(a: &mut Asm, spilled: usize) -> usize {
     spill(a);
     pass(a);
     far_call(a, calls::last as *const () as usize);
+    go_or_leave(a, spilled);
+    at
+}
+/// Goes on with the code that a helper returned, if any.
+fn go_or_leave(a: &mut Asm, spilled: usize) {
     a.op(0, 8, &[0x85], A, Rm::R(A));
     let left = a.jcc_ahead(cc::E);
     fill(a);
     jump_to(a, A);
     a.place(left);
     a.jmp(spilled);
+}
+fn miss(a: &mut Asm, spilled: usize) -> usize {
+    let at = a.here();
+    spill(a);
+    a.lea(reg::RDI, Rm::M(reg::RBP, -BIAS));
+    a.store(8, Rm::R(reg::RSI), A);
+    far_call(a, calls::missed as *const () as usize);
+    go_or_leave(a, spilled);
     at
 }
 /// Arguments of a helper: `Cpu`, the header (in A), the op's number (in B).
@@ -212,13 +223,13 @@ fn jump_to(a: &mut Asm, r: u8) {
 ///
 /// `before` makes what has to happen once it is sure that there is an entry.
 pub fn dispatch(a: &mut Asm, miss: usize, before: impl FnOnce(&mut Asm)) {
-    const _: () = assert!(size_of::<Jump>() == 32 && JUMP_SLOTS.is_power_of_two());
+    const _: () = assert!(size_of::<Jump>() == 64 && JUMP_SLOTS.is_power_of_two());
     let entry = |offset: usize| Rm::M(B, offset as i32);
     a.store(8, Rm::R(B), A);
     a.shift(5, 8, Rm::R(B), 12);
     a.alu(6, 4, B, Rm::R(A));
     a.alu_imm(4, 4, Rm::R(B), JUMP_SLOTS as i64 - 1);
-    a.shift(4, 4, Rm::R(B), 5);
+    a.shift(4, 4, Rm::R(B), 6);
     a.alu(0, 8, B, JUMPS);
     a.alu(7, 8, A, entry(offset_of!(Jump, rip)));
     let other = a.jcc_ahead(cc::NE);
