@@ -110,7 +110,7 @@ pub struct Jump {
 }
 
 /// Entries in the jump cache.
-pub const JUMPS: usize = 4096;
+pub const JUMPS: usize = 16384;
 /// A fetch key that no entry has.
 pub const NO_KEY: u64 = u64::MAX;
 /// The key of an unused entry, which is no fetch key either: where nothing may be looked up, an unused entry

@@ -1,7 +1,7 @@
 //! The run loop: finds or decodes the next block, lets it run, and delivers what interrupted it.
 
 use super::Cpu;
-use super::block::{Block, BlockCache, Engine, Geometry, Half, Mode, NO_KEY};
+use super::block::{Block, BlockCache, Engine, Geometry, Half, JUMPS, Mode, NO_KEY};
 use super::bus::Bus;
 use super::decode;
 use super::fault::{Fault, Pending, Stop};
@@ -258,13 +258,12 @@ impl Cpu {
     /// Finds the block at the current instruction pointer, decoding it if need be. Returns its header.
     fn lookup(&mut self, mode: Mode) -> Result<*const Op, Stop> {
         let rip = self.rip;
-        let slot = BlockCache::jump_slot(rip);
-        if !mode.has(Mode::ALONE) {
-            self.fetch_key = self.current_key(mode, rip);
-            let jump = self.blocks.jumps[slot];
-            if jump.rip == rip && jump.key == self.fetch_key {
-                return Ok(jump.header);
-            }
+        let slot = BlockCache::jump_slot(rip) ^ if mode.has(Mode::ALONE) { JUMPS / 2 } else { 0 };
+        let key = self.current_key(mode, rip);
+        self.fetch_key = key;
+        let jump = self.blocks.jumps[slot];
+        if jump.rip == rip && jump.key == key {
+            return Ok(jump.header);
         }
         let la = self.fetch_address(rip)?;
         let gpa = self.translate_fetch(la)?;
@@ -282,12 +281,10 @@ impl Cpu {
             }
         };
         // Making room for a block may have killed others, and that changes the key.
-        if !mode.has(Mode::ALONE) {
-            self.fetch_key = self.current_key(mode, rip);
-        }
+        self.fetch_key = self.current_key(mode, rip);
         // A breakpointed instruction is always looked for, so that the run loop sees it.
         let is_free = self.probes.is_idle() || !self.is_breakpointed();
-        if self.fetch_key != NO_KEY && !mode.has(Mode::ALONE) && is_free {
+        if self.fetch_key != NO_KEY && is_free {
             let code = self.jump_code(header, rip);
             // SAFETY: a header's `imm` is the address of its block, which lives.
             let block = unsafe { &*((*header).imm as *const Block) };
