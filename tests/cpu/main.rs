@@ -9,6 +9,8 @@
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod interpreter;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod lockstep;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod native;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod oracle_tests;
