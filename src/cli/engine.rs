@@ -6,9 +6,9 @@ use crate::cpu::block::{self, Geometry};
 /// How to execute.
 #[derive(clap::Args)]
 pub struct EngineOptions {
-    /// What runs the guest's instructions; recordings do not depend on it.
-    #[arg(long, value_enum, value_name = "ENGINE", default_value = "interpreter")]
-    engine: Engine,
+    /// What runs the guest's instructions; recordings do not depend on it [default: jit where the host allows it].
+    #[arg(long, value_enum, value_name = "ENGINE")]
+    engine: Option<Engine>,
     /// Sizes of the engine's caches, for testing it.
     #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB,HOT")]
     geometry: Option<Geometry>,
@@ -24,11 +24,17 @@ enum Engine {
 
 impl EngineOptions {
     /// What a machine is made with.
-    pub fn geometry(&self) -> Geometry {
+    pub fn geometry(&self) -> anyhow::Result<Geometry> {
+        let limits = self.geometry.unwrap_or_default();
         let engine = match self.engine {
-            Engine::Interpreter => block::Engine::Interpreter,
-            Engine::Jit => block::Engine::Jit,
+            None => limits.engine,
+            Some(Engine::Interpreter) => block::Engine::Interpreter,
+            Some(Engine::Jit) => block::Engine::Jit,
         };
-        Geometry { engine, ..self.geometry.unwrap_or_default() }
+        anyhow::ensure!(
+            self.engine.is_none() || engine.is_available(),
+            "--engine jit: this host has no memory for generated code, or is not x86-64 Linux with SSE4.2; leave the option out to interpret"
+        );
+        Ok(Geometry { engine, ..limits })
     }
 }

@@ -168,7 +168,7 @@ impl Record {
             program,
             overwrite: self.force,
             limit: self.limit.map(Moment),
-            geometry: self.engine.geometry(),
+            geometry: self.engine.geometry()?,
         })
     }
 }

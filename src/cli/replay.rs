@@ -28,7 +28,7 @@ impl Replay {
         let reader = Reader::open(&self.recording)?;
         let length = reader.summary()?.last;
         let to = self.to.unwrap_or(size::Place::End).in_recording(length);
-        let mut player = Player::new(&reader, self.engine.geometry(), false)?;
+        let mut player = Player::new(&reader, self.engine.geometry()?, false)?;
         let mut out = std::io::stdout().lock();
         let ends_with_recording = to >= length;
         loop {

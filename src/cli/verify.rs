@@ -29,7 +29,7 @@ impl Verify {
         let started = Instant::now();
         let bar = ProgressBar::new(summary.last.0);
         bar.set_style(ProgressStyle::with_template("{percent:>3}% {wide_bar} {eta} left").expect("a fixed template"));
-        let report = verify(&reader, self.engine.geometry(), &mut |at| bar.set_position(at.0))?;
+        let report = verify(&reader, self.engine.geometry()?, &mut |at| bar.set_position(at.0))?;
         bar.finish_and_clear();
         let wall = started.elapsed().as_secs_f64();
         let path = self.recording.display().to_string();

@@ -9,7 +9,7 @@
 //! have changed. The upper half of the address space, where kernels live, has its own numbers, which address spaces
 //! share while the upper halves of their top-level tables are equal.
 
-use super::jit::Native;
+use super::jit::{Jit, Native};
 use super::op::Op;
 use super::phys::{PAGE, PhysMemory, page};
 use super::tlb::BANKS;
@@ -149,18 +149,25 @@ pub struct Geometry {
 }
 
 /// What runs decoded blocks. All give the same machine.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Engine {
     /// Handlers, one call an instruction.
-    #[default]
     Interpreter,
-    /// Hot blocks of 64-bit mode as host code, the rest by handlers. On hosts that it is not for, it is the interpreter.
+    /// Hot blocks of 64-bit mode as host code, the rest by handlers. Where it is not available, all by handlers.
     Jit,
+}
+
+impl Engine {
+    /// False for the translator on hosts that are not x86-64 Linux with SSE4.2, or that let no process have memory for
+    /// generated code.
+    pub fn is_available(self) -> bool {
+        self == Engine::Interpreter || Jit::is_supported() && Jit::new(1).is_ok()
+    }
 }
 
 impl Default for Geometry {
     fn default() -> Geometry {
-        Geometry { block: 48, tlb: 2048, engine: Engine::default(), hot: 12 }
+        Geometry { block: 48, tlb: 2048, engine: Engine::Jit, hot: 12 }
     }
 }
 

@@ -13,6 +13,9 @@ use std::path::{Path, PathBuf};
 /// Stops under one geometry.
 const ROUND: u64 = 40;
 
+/// What generated code is compared with.
+const INTERPRETED: Geometry = Geometry { block: 48, tlb: 2048, engine: Engine::Interpreter, hot: 1 };
+
 /// A generator of numbers that are random enough (xorshift64*).
 struct Random(u64);
 
@@ -61,7 +64,7 @@ fn generated_code_and_interpreter_agree_at_random_moments() {
 
 fn in_step(reader: &Reader, path: &Path, geometry: Geometry, moments: &[u64], round: u64) {
     let mut translated = Player::new(reader, geometry, false).expect("it can be replayed");
-    let mut interpreted = Player::new(reader, Geometry::default(), false).expect("it can be replayed");
+    let mut interpreted = Player::new(reader, INTERPRETED, false).expect("it can be replayed");
     for &at in moments {
         translated.seek(Moment(at)).expect("a Moment of the recording");
         interpreted.seek(Moment(at)).expect("a Moment of the recording");

@@ -22,7 +22,11 @@ fn random_instructions_do_what_the_host_does() {
     let mut native = native::oracle::Native::new();
     let masks = native::probe::measure(&mut native);
     // Every case brings new code, for which the engine looks through its whole TLB: a small one makes the run faster.
-    let geometry = reenact::cpu::block::Geometry { tlb: 64, ..Default::default() };
+    let geometry = reenact::cpu::block::Geometry {
+        tlb: 64,
+        engine: reenact::cpu::block::Engine::Interpreter,
+        ..Default::default()
+    };
     let mut engine = interpreter::Interpreter::new(geometry);
     differential(&Plan::from_environment(), &mut native, &mut engine, &masks).assert_equal();
 }
@@ -31,11 +35,12 @@ fn random_instructions_do_what_the_host_does() {
 #[test]
 fn block_length_and_tlb_size_do_not_show() {
     use native::differential::{Plan, differential};
-    use reenact::cpu::block::Geometry;
+    use reenact::cpu::block::{Engine, Geometry};
+    let interpreted = Geometry { engine: Engine::Interpreter, ..Geometry::default() };
     let mut native = native::oracle::Native::new();
     let masks = native::probe::measure(&mut native);
-    let mut roomy = interpreter::Interpreter::new(Geometry::default());
-    let mut tight = interpreter::Interpreter::new(Geometry { block: 1, tlb: 2, ..Geometry::default() });
+    let mut roomy = interpreter::Interpreter::new(interpreted);
+    let mut tight = interpreter::Interpreter::new(Geometry { block: 1, tlb: 2, ..interpreted });
     let plan = Plan { seed: 2, cases: 5000, only: None, ..Plan::from_environment() };
     differential(&plan, &mut native, &mut tight, &masks).assert_equal();
     let mut generator = native::generate::Generator::new(3, &masks);
@@ -66,7 +71,11 @@ fn random_instructions_translated_do_what_the_host_does() {
 fn translated_instructions_do_what_interpreted_ones_do() {
     use native::engine::Engine;
     let masks = native::probe::measure(&mut native::oracle::Native::new());
-    let geometry = reenact::cpu::block::Geometry { tlb: 64, ..Default::default() };
+    let geometry = reenact::cpu::block::Geometry {
+        tlb: 64,
+        engine: reenact::cpu::block::Engine::Interpreter,
+        ..Default::default()
+    };
     let mut interpreted = interpreter::Interpreter::new(geometry);
     let mut translated = interpreter::Interpreter::new(TRANSLATED);
     let mut generator = native::generate::Generator::new(5, &masks);

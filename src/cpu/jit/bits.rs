@@ -217,7 +217,7 @@ impl Compiler<'_> {
         Some(())
     }
     /// MOVZX from AH, BH, CH or DH.
-    pub(super) fn from_high_byte(&mut self, insn: &Instruction) -> Option<()> {
+    pub(super) fn extend_high_byte(&mut self, insn: &Instruction) -> Option<()> {
         use iced_x86::Register::{AH, BH, CH, DH};
         let d = general(insn, 0)?;
         let from = insn.op_register(1);

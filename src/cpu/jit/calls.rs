@@ -146,7 +146,7 @@ impl Cpu {
                 return 0;
             }
             let index = self.tlb.page_index(class, rip) as u32;
-            let gpa = self.phys.page_address(index as usize) | rip % PAGE;
+            let gpa = self.phys.page_address(index as usize) | (rip % PAGE);
             let is_same = jump.rip == rip
                 && jump.place == BlockCache::key(gpa, mode)
                 && jump.stamp == self.blocks.stamp(index)

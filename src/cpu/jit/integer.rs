@@ -294,7 +294,7 @@ impl Compiler<'_> {
     }
     fn extend(&mut self, insn: &Instruction, is_signed: bool) -> Option<()> {
         let d = general(insn, 0)?;
-        if !is_signed && let Some(()) = self.from_high_byte(insn) {
+        if !is_signed && let Some(()) = self.extend_high_byte(insn) {
             return Some(());
         }
         let (from, size) = if is_memory(insn, 1) {

@@ -226,7 +226,7 @@ impl Cpu {
             let number = self.live.link as usize - 1;
             if let Some(jit) = &mut self.jit {
                 jit.open = Some(number);
-                self.rip = self.live.code_page | jit.links[number].to.0 % PAGE;
+                self.rip = self.live.code_page | (jit.links[number].to.0 % PAGE);
             }
         }
     }
