@@ -87,6 +87,8 @@ pub unsafe extern "sysv64" fn with_flags(cpu: &mut Cpu, header: *const Op, numbe
 /// As [`plain`].
 pub unsafe extern "sysv64" fn last(cpu: &mut Cpu, header: *const Op, number: u32) -> usize {
     cpu.flags = unpack(cpu.live.flags);
+    // IRET may let in an NMI that waits; only the run loop can ask for one.
+    let was_blocked = cpu.state.nmi_blocked;
     // SAFETY: the caller's. With its fetch key gone, the CPU runs no op of another block, so the block's own may be used:
     // one for a comparison and the branch behind it looks at both.
     unsafe {
@@ -103,7 +105,7 @@ pub unsafe extern "sysv64" fn last(cpu: &mut Cpu, header: *const Op, number: u32
         return 0;
     }
     if after & CHANGES_MODE != 0 {
-        return if cpu.needs_run_loop() { 0 } else { cpu.code_at(cpu.mode(), cpu.rip) };
+        return if was_blocked || cpu.needs_run_loop() { 0 } else { cpu.code_at(cpu.mode(), cpu.rip) };
     }
     missed(cpu, cpu.rip)
 }
