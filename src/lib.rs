@@ -4,8 +4,12 @@
 
 pub mod cli;
 pub mod cpu;
+pub mod gdb;
+pub mod guest;
 pub mod machine;
 pub mod moment;
 pub mod pack;
 pub mod recording;
 pub mod replay;
+pub mod session;
+pub mod text;

@@ -168,6 +168,8 @@ fn every_page_opens_with_a_title_and_a_sentence() {
         "cpu-undefined-flags",
         "determinism",
         "deviations",
+        "gdb",
+        "guest",
         "machine",
         "record-program",
         "recording-format",

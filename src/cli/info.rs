@@ -57,7 +57,7 @@ fn print_text(reader: &Reader, s: &Summary) {
         line("program", std::iter::once(&p.path).chain(&p.args).cloned().collect::<Vec<_>>().join(" "));
     }
     line("instructions", text::moment(s.last));
-    line("started", utc(h.wall_clock_start_ns));
+    line("started", text::utc(h.wall_clock_start_ns));
     line("machine", format!("{}, {} of RAM", h.machine.description, text::size(h.machine.ram_bytes)));
     line(
         "cpu",
@@ -111,18 +111,4 @@ fn print_json(reader: &Reader, s: &Summary) {
         "damage": s.damage.as_ref().map(|d| d.to_string()),
     });
     println!("{value:#}");
-}
-
-/// ISO 8601 in UTC. Civil date from days: Howard Hinnant's days_from_civil, inverted.
-fn utc(ns: u64) -> String {
-    let s = ns / 1_000_000_000;
-    let (days, t) = ((s / 86400) as i64 + 719_468, s % 86400);
-    let era = days.div_euclid(146_097);
-    let doe = days.rem_euclid(146_097);
-    let yoe = (doe - doe / 1460 + doe / 36524 - doe / 146_096) / 365;
-    let doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-    let mp = (5 * doy + 2) / 153;
-    let (day, month) = (doy - (153 * mp + 2) / 5 + 1, if mp < 10 { mp + 3 } else { mp - 9 });
-    let year = yoe + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", t / 3600, t / 60 % 60, t % 60)
 }

@@ -2,9 +2,13 @@
 //!
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
+mod dump;
 mod engine;
+mod gdb;
 mod index;
 mod info;
+mod place;
+mod ps;
 mod record;
 mod replay;
 mod size;
@@ -29,6 +33,9 @@ enum Verb {
     Info(info::Info),
     Verify(verify::Verify),
     Replay(replay::Replay),
+    Ps(ps::Ps),
+    Dump(dump::Dump),
+    Gdb(gdb::Gdb),
     Index(index::Index),
     Completions(Completions),
 }
@@ -77,6 +84,9 @@ pub fn main() -> ExitCode {
         Verb::Info(verb) => verb.execute(),
         Verb::Verify(verb) => verb.execute(),
         Verb::Replay(verb) => verb.execute(),
+        Verb::Ps(verb) => verb.execute(),
+        Verb::Dump(verb) => verb.execute(),
+        Verb::Gdb(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(

@@ -143,6 +143,14 @@ impl Cpu {
         self.walk(la).ok().map(|w| w.gpa)
     }
 
+    /// As [`Cpu::translate_quietly`], by the four-level page tables at the physical address `root`. `None` outside long
+    /// mode, where only the tables that are loaded can be walked.
+    pub fn translate_in(&self, root: u64, la: u64) -> Option<u64> {
+        (self.paging() == Paging::FourLevel)
+            .then(|| self.walk_64(la, root & FRAME, 4, WRITABLE | USER).ok())?
+            .map(|w| w.gpa)
+    }
+
     fn translate_slow(&mut self, class: Class, la: u64, access: Access) -> Result<u64, Stop> {
         if self.paging() == Paging::Off {
             if let Some(ram) = self.phys.page(la) {

@@ -1,6 +1,7 @@
 //! Guest RAM: the vm-memory mapping that owns the bytes, and the CPU's raw view of it.
 
-use crate::cpu::phys::{HIGH_BASE, LOW_LIMIT, PAGE, PhysMemory};
+use crate::cpu::phys::{HIGH_BASE, HOLE, LOW_LIMIT, PAGE, PhysMemory};
+use std::ops::Range;
 use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
 
 /// The mapping. It must outlive every [`PhysMemory`] made from it, so a machine keeps both.
@@ -48,6 +49,12 @@ impl Ram {
     /// Size in bytes.
     pub fn bytes(&self) -> u64 {
         self.bytes
+    }
+    /// Where RAM answers: guest-physical addresses, ascending, without the legacy VGA window.
+    pub fn ranges(&self) -> Vec<Range<u64>> {
+        let low = self.bytes.min(LOW_LIMIT);
+        let ranges = [0..HOLE.start.min(low), HOLE.end..low, HIGH_BASE..HIGH_BASE + (self.bytes - low)];
+        ranges.into_iter().filter(|range| !range.is_empty()).collect()
     }
     /// For loaders.
     pub fn memory(&self) -> &GuestMemoryMmap {

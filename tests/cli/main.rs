@@ -1,6 +1,6 @@
 //! Drives the `reenact` binary as its users do, and looks at exit codes, output, and what is left in the file system.
 //!
-//! The guests are the kernel images inside `traces/*.reen`, so that no compiler is needed. `debian.rs` and `programs.rs`
+//! The guests are the kernel images inside `traces/*.reen`, so that no compiler is needed. `debian.rs`, `programs.rs` and `guest/`
 //! boot real kernels where `REENACT_TEST_GUESTS` names a directory that `tests/guests.sh` has filled; without it they
 //! say that they are skipped.
 
@@ -15,10 +15,12 @@ mod debian;
 mod divergence;
 mod ends;
 mod full_disk;
+mod guest;
 mod guests;
 mod killed;
 mod programs;
 mod refused;
 mod round_trip;
 mod traces;
+mod travel;
 mod typed;

@@ -168,20 +168,31 @@ pub enum Arrival {
 
 /// A wish to stop, shared between threads.
 #[derive(Clone, Default)]
-pub struct Cancel(Arc<AtomicBool>);
+pub struct Cancel {
+    is_requested: Arc<AtomicBool>,
+    outer: Option<Arc<AtomicBool>>,
+}
 
 impl Cancel {
     /// Asks for the work in hand to stop.
     pub fn request(&self) {
-        self.0.store(true, Ordering::Relaxed);
+        self.is_requested.store(true, Ordering::Relaxed);
     }
     /// True if somebody asked.
     pub fn is_requested(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+        if self.outer.as_ref().is_some_and(|outer| outer.load(Ordering::Relaxed)) {
+            self.request();
+        }
+        self.is_requested.load(Ordering::Relaxed)
     }
     /// Takes the wish back.
     pub fn clear(&self) {
-        self.0.store(false, Ordering::Relaxed);
+        self.is_requested.store(false, Ordering::Relaxed);
+    }
+    /// For one piece of work: what was seen once stays, also if the wish is taken back meanwhile. Work that stopped half-way
+    /// because of it would else take its half for the whole.
+    fn latched(&self) -> Cancel {
+        Cancel { is_requested: Arc::default(), outer: Some(self.is_requested.clone()) }
     }
 }
 
@@ -350,10 +361,24 @@ impl Travel {
     /// # Errors
     /// When there is no such delivery, the replay parts from the recording, or the index cannot be read.
     pub fn seek(&mut self, to: Position) -> Result<(), Error> {
+        self.seek_unless(to, &Cancel::default()).map(|_| ())
+    }
+    /// As [`Travel::seek`]; false if cancelled, and the machine stands where it stood.
+    ///
+    /// # Errors
+    /// As [`Travel::seek`].
+    pub fn seek_unless(&mut self, to: Position, cancel: &Cancel) -> Result<bool, Error> {
         let _hold = self.history.hold()?;
+        let here = self.position();
         let to = if to.moment > self.end() { Position::at(self.end()) } else { to };
-        self.wait_for(to.moment, &Cancel::default())?;
-        self.stand.go(to, true, &Cancel::default()).map(|_| ())
+        let latch = cancel.latched();
+        self.wait_for(to.moment, &latch)?;
+        if !latch.is_requested() && self.stand.go(to, true, &latch)? {
+            return Ok(true);
+        }
+        cancel.clear();
+        self.stand.go(here, true, &Cancel::default())?;
+        Ok(false)
     }
     /// The Digest of the machine as it stands.
     pub fn digest(&mut self) -> crate::machine::digest::Hash {

@@ -166,11 +166,12 @@ impl Travel {
     pub fn run(&mut self, direction: Direction, stops: &Stops, cancel: &Cancel) -> Result<Arrival, Error> {
         let _hold = self.history.hold()?;
         let here = self.position();
+        let latch = cancel.latched();
         let hit = match direction {
-            Direction::Forward => self.search_ahead(here, stops, cancel),
-            Direction::Backward => self.search_behind(here, stops, cancel),
+            Direction::Forward => self.search_ahead(here, stops, &latch),
+            Direction::Backward => self.search_behind(here, stops, &latch),
         }?;
-        if cancel.is_requested() {
+        if latch.is_requested() {
             cancel.clear();
             self.seek(here)?;
             return Ok(Arrival::Cancelled);

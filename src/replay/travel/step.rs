@@ -54,13 +54,14 @@ impl Travel {
     ) -> Result<Arrival, Error> {
         let _hold = self.history.hold()?;
         let here = self.position();
+        let latch = cancel.latched();
         let arrival = match (direction, steps) {
             (Direction::Forward, Steps::Cpu) => self.advance_with(stops),
-            (Direction::Forward, Steps::Thread) => self.step_thread(stops, cancel),
+            (Direction::Forward, Steps::Thread) => self.step_thread(stops, &latch),
             (Direction::Backward, Steps::Cpu) => self.step_back(stops),
-            (Direction::Backward, Steps::Thread) => self.step_thread_back(stops, cancel),
+            (Direction::Backward, Steps::Thread) => self.step_thread_back(stops, &latch),
         }?;
-        if cancel.is_requested() {
+        if latch.is_requested() {
             cancel.clear();
             self.seek(here)?;
             return Ok(Arrival::Cancelled);
