@@ -10,7 +10,8 @@ use iced_x86::{Code, Instruction, Mnemonic, OpKind};
 impl Compiler<'_> {
     /// Emits a template for the last instruction, if it has one; else emits nothing.
     pub(super) fn branch(&mut self, insn: &Instruction) -> bool {
-        let is_relative = insn.op_count() == 1 && insn.op_kind(0) == OpKind::NearBranch64;
+        let is_near = i32::try_from(insn.near_branch_target() as i64).is_ok();
+        let is_relative = insn.op_count() == 1 && insn.op_kind(0) == OpKind::NearBranch64 && is_near;
         match insn.mnemonic() {
             Mnemonic::Jmp if is_relative => {
                 self.save_status();
