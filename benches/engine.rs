@@ -1,4 +1,4 @@
-//! How fast the interpreter runs: guest loops of one kind each, in millions of instructions a second.
+//! How fast the engines run: guest loops of one kind each, in millions of instructions a second.
 //!
 //! `cargo bench` measures, `cargo bench -- NAME` only what has NAME in its name. Each figure is the best of several
 //! runs in processor time, because other work on the host only ever slows one down. There is no harness behind it:
@@ -7,7 +7,7 @@
 use iced_x86::IcedError;
 use iced_x86::code_asm::*;
 use reenact::cpu::Cpu;
-use reenact::cpu::block::Geometry;
+use reenact::cpu::block::{Engine, Geometry};
 use reenact::cpu::bus::Bus;
 use reenact::cpu::phys::PhysMemory;
 use reenact::cpu::run::Exit;
@@ -43,13 +43,14 @@ fn main() {
     let only: Vec<String> = std::env::args().skip(1).filter(|a| !a.starts_with('-')).collect();
     for (name, body) in LOOPS {
         if only.is_empty() || only.iter().any(|part| name.contains(part.as_str())) {
-            println!("{name:<36}{:>8.0} MIPS", measure(body));
+            let [interpreted, translated] = [Engine::Interpreter, Engine::Jit].map(|engine| measure(body, engine));
+            println!("{name:<36}{interpreted:>8.0} MIPS interpreted {translated:>8.0} MIPS translated");
         }
     }
 }
 
-fn measure(body: Body) -> f64 {
-    let mut guest = Guest::new(body);
+fn measure(body: Body, engine: Engine) -> f64 {
+    let mut guest = Guest::new(body, engine);
     guest.run(RUN / 10);
     let best = (0..RUNS).map(|_| guest.run(RUN)).min().expect("more than none");
     RUN as f64 / best.as_secs_f64() / 1e6
@@ -189,12 +190,12 @@ struct Guest {
 }
 
 impl Guest {
-    fn new(body: Body) -> Guest {
+    fn new(body: Body, engine: Engine) -> Guest {
         let mut ram = vec![0u8; RAM + 4096].into_boxed_slice();
         let at = ram.as_mut_ptr().align_offset(4096);
         // SAFETY: `ram` lives as long as the CPU, is only touched through it, and has RAM bytes from `at`.
         let phys = unsafe { PhysMemory::new(ram.as_mut_ptr().add(at), RAM as u64, std::ptr::null_mut(), 0) };
-        let mut cpu = Box::new(Cpu::new(phys, Geometry::default()));
+        let mut cpu = Box::new(Cpu::new(phys, Geometry { engine, ..Geometry::default() }));
         identity_map(&mut cpu);
         let mut assembler = CodeAssembler::new(64).expect("64 is a bitness");
         body(&mut assembler).expect("the loop is made of valid instructions");

@@ -3,6 +3,7 @@
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
 mod dump;
+mod engine;
 mod gdb;
 mod index;
 mod info;

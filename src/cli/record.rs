@@ -1,7 +1,7 @@
 //! `reenact record`: a guest of the user's, or one program of the host in a guest made for it.
 
+use super::engine::EngineOptions;
 use super::{Failure, Outcome, Result, size, terminal, text};
-use crate::cpu::block::Geometry;
 use crate::machine::boot::BootPlan;
 use crate::moment::Moment;
 use crate::pack::{self, ProgramSpec, kernel};
@@ -55,9 +55,8 @@ pub struct Record {
     /// equal runs [default: 1767225600, which is 2026-01-01 UTC].
     #[arg(long, value_name = "SECONDS|now", value_parser = size::start_time, hide_default_value = true, default_value = "1767225600")]
     start_time: size::StartTime,
-    /// Sizes of the engine's caches, for testing it.
-    #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB")]
-    geometry: Option<Geometry>,
+    #[command(flatten)]
+    engine: EngineOptions,
     /// A program of this host and its arguments.
     #[arg(last = true, value_name = "PROGRAM")]
     program: Vec<OsString>,
@@ -169,7 +168,7 @@ impl Record {
             program,
             overwrite: self.force,
             limit: self.limit.map(Moment),
-            geometry: self.geometry.unwrap_or_default(),
+            geometry: self.engine.geometry()?,
         })
     }
 }

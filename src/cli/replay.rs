@@ -1,7 +1,7 @@
 //! `reenact replay`: shows the console as it happened.
 
+use super::engine::EngineOptions;
 use super::{Outcome, Result, size};
-use crate::cpu::block::Geometry;
 use crate::moment::Moment;
 use crate::recording::Reader;
 use crate::replay::player::{Player, Step};
@@ -16,9 +16,8 @@ pub struct Replay {
     /// Stop here: an instruction number, a percentage, or end.
     #[arg(long, value_name = "MOMENT", value_parser = size::place)]
     to: Option<size::Place>,
-    /// Sizes of the engine's caches, for testing it.
-    #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB")]
-    geometry: Option<Geometry>,
+    #[command(flatten)]
+    engine: EngineOptions,
 }
 
 /// Instructions between two looks at what the guest sent.
@@ -29,7 +28,7 @@ impl Replay {
         let reader = Reader::open(&self.recording)?;
         let length = reader.summary()?.last;
         let to = self.to.unwrap_or(size::Place::End).in_recording(length);
-        let mut player = Player::new(&reader, self.geometry.unwrap_or_default(), false)?;
+        let mut player = Player::new(&reader, self.engine.geometry()?, false)?;
         let mut out = std::io::stdout().lock();
         let ends_with_recording = to >= length;
         loop {

@@ -56,15 +56,24 @@ pub fn place(text: &str) -> Result<Place, String> {
     text.replace('_', "").parse().map(|n| Place::At(Moment(n))).map_err(|_| why())
 }
 
-/// `BLOCK,TLB`: cache sizes that may change nothing but speed.
+/// `BLOCK,TLB[,HOT]`: limits that may change nothing but speed.
 pub fn geometry(text: &str) -> Result<Geometry, String> {
-    let why = || "write BLOCK,TLB: 1..=48 instructions and a power of two of at least 2 entries".to_owned();
-    let (block, tlb) = text.split_once(',').ok_or_else(why)?;
-    let (block, tlb): (usize, usize) = (block.parse().map_err(|_| why())?, tlb.parse().map_err(|_| why())?);
-    if !(1..=48).contains(&block) || !tlb.is_power_of_two() || !(2..=1 << 16).contains(&tlb) {
+    let why = || {
+        "write BLOCK,TLB or BLOCK,TLB,HOT: 1..=48 instructions, a power of two of at least 2 entries, at least 1 execution"
+            .to_owned()
+    };
+    let numbers: Vec<usize> = text.split(',').map(str::parse).collect::<Result<_, _>>().map_err(|_| why())?;
+    let (block, tlb, hot) = match numbers[..] {
+        [block, tlb] => (block, tlb, None),
+        [block, tlb, hot] => (block, tlb, u32::try_from(hot).ok()),
+        _ => return Err(why()),
+    };
+    let defaults = Geometry::default();
+    let hot = hot.unwrap_or(defaults.hot);
+    if !(1..=48).contains(&block) || !tlb.is_power_of_two() || !(2..=1 << 16).contains(&tlb) || hot == 0 {
         return Err(why());
     }
-    Ok(Geometry { block, tlb })
+    Ok(Geometry { block, tlb, hot, ..defaults })
 }
 
 /// What the guest's clock starts at.

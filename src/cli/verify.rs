@@ -1,7 +1,7 @@
 //! `reenact verify`: proves that a recording replays bit-exactly.
 
-use super::{Outcome, Result, progress, size, text};
-use crate::cpu::block::Geometry;
+use super::engine::EngineOptions;
+use super::{Outcome, Result, progress, text};
 use crate::moment::Moment;
 use crate::recording::Reader;
 use crate::replay::player::Difference;
@@ -16,9 +16,8 @@ use std::time::Instant;
 pub struct Verify {
     /// The recording.
     recording: PathBuf,
-    /// Sizes of the engine's caches, for testing it.
-    #[arg(long, hide = true, value_parser = size::geometry, value_name = "BLOCK,TLB")]
-    geometry: Option<Geometry>,
+    #[command(flatten)]
+    engine: EngineOptions,
 }
 
 impl Verify {
@@ -28,7 +27,7 @@ impl Verify {
         #[expect(clippy::disallowed_methods, reason = "the host edge: reports how long the verification took")]
         let started = Instant::now();
         let bar = progress::bar(summary.last);
-        let report = verify(&reader, self.geometry.unwrap_or_default(), &mut |at| bar.set_position(at.0))?;
+        let report = verify(&reader, self.engine.geometry()?, &mut |at| bar.set_position(at.0))?;
         bar.finish_and_clear();
         let wall = started.elapsed().as_secs_f64();
         let path = self.recording.display().to_string();

@@ -9,10 +9,12 @@
 //! have changed. The upper half of the address space, where kernels live, has its own numbers, which address spaces
 //! share while the upper halves of their top-level tables are equal.
 
+use super::jit::{Jit, Native};
 use super::op::Op;
 use super::phys::{PAGE, PhysMemory, page};
 use super::tlb::BANKS;
 use iced_x86::Instruction;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// How instructions must be decoded and executed: part of a block's identity.
@@ -60,10 +62,17 @@ pub struct Block {
     pub instructions: Box<[Instruction]>,
     /// RAM pages the bytes are in; the second for a straddling instruction.
     pub pages: (u32, Option<u32>),
+    /// Where it starts in guest-physical memory.
+    pub gpa: u64,
+    /// The mode that it was decoded for.
+    pub mode: Mode,
+    /// Its generated code, if it has some.
+    pub(crate) native: Cell<Native>,
 }
 
 impl Block {
-    /// The header op: `rest` is the number of instructions, `imm` the address of the block itself.
+    /// The header op: `rest` is the number of instructions, `imm` the address of the block itself, `disp` where it starts
+    /// in its page, `aux` see [`super::op::NEEDS_RUN_LOOP`].
     pub fn header(&self) -> *const Op {
         self.ops.cast_const().cast()
     }
@@ -82,9 +91,9 @@ impl Drop for Block {
     }
 }
 
-/// One jump cache entry.
+/// One jump cache entry, in a cache line of its own.
 #[derive(Clone, Copy)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub struct Jump {
     /// Instruction pointer (offset in a flat or 64-bit CS).
     pub rip: u64,
@@ -92,12 +101,16 @@ pub struct Jump {
     pub key: u64,
     /// The block's header.
     pub header: *const Op,
-    /// Instructions in the block.
-    pub count: u64,
+    /// Where generated code goes on: the block's code, or a way back to the run loop. 0 where none is generated.
+    pub code: usize,
+    /// Place and mode of the block, if one page holds it; else 0.
+    pub place: u64,
+    /// [`BlockCache::stamp`] of its page: while that is the same, the block lives.
+    pub stamp: u64,
 }
 
 /// Entries in the jump cache.
-pub const JUMPS: usize = 4096;
+pub const JUMPS: usize = 16384;
 /// A fetch key that no entry has.
 pub const NO_KEY: u64 = u64::MAX;
 /// The key of an unused entry, which is no fetch key either: where nothing may be looked up, an unused entry
@@ -129,11 +142,32 @@ pub struct Geometry {
     pub block: usize,
     /// TLB entries a class, a power of two, at least 2.
     pub tlb: usize,
+    /// What runs the blocks.
+    pub engine: Engine,
+    /// With [`Engine::Jit`]: a block is translated when it is entered this many times, at least 1.
+    pub hot: u32,
+}
+
+/// What runs decoded blocks. All give the same machine.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Engine {
+    /// Handlers, one call an instruction.
+    Interpreter,
+    /// Hot blocks of 64-bit mode as host code, the rest by handlers. Where it is not available, all by handlers.
+    Jit,
+}
+
+impl Engine {
+    /// False for the translator on hosts that are not x86-64 Linux with SSE4.2, or that let no process have memory for
+    /// generated code.
+    pub fn is_available(self) -> bool {
+        self == Engine::Interpreter || Jit::is_supported() && Jit::new(1).is_ok()
+    }
 }
 
 impl Default for Geometry {
     fn default() -> Geometry {
-        Geometry { block: 48, tlb: 2048 }
+        Geometry { block: 48, tlb: 2048, engine: Engine::Jit, hot: 12 }
     }
 }
 
@@ -144,6 +178,10 @@ pub struct BlockCache {
     count: usize,
     by_page: BTreeMap<u32, Vec<u64>>,
     lines: Vec<u32>,
+    /// How often the blocks of each page were killed.
+    deaths: Vec<u32>,
+    /// Raised when blocks die that are not counted in `deaths`, or their code does.
+    era: u32,
     /// The jump cache.
     pub jumps: Vec<Jump>,
     /// The last number given to a set of mappings.
@@ -168,7 +206,9 @@ impl BlockCache {
             count: 0,
             by_page: BTreeMap::new(),
             lines: vec![0; pages],
-            jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), count: 0 }; JUMPS],
+            deaths: vec![0; pages],
+            era: 0,
+            jumps: vec![Jump { rip: 0, key: UNUSED, header: std::ptr::null(), code: 0, place: 0, stamp: 0 }; JUMPS],
             last_number: 1,
             numbers: [[1; 2]; BANKS],
             ops: 0,
@@ -215,7 +255,23 @@ impl BlockCache {
             None => self.fresh(),
         };
     }
-    fn key(gpa: u64, mode: Mode) -> u64 {
+    /// Changes when a block of a page dies, or the code that was generated for it.
+    pub fn stamp(&self, index: u32) -> u64 {
+        u64::from(self.era) << 32 | u64::from(self.deaths[index as usize])
+    }
+    /// Generated code is gone.
+    pub fn code_dropped(&mut self) {
+        self.era += 1;
+        self.mappings_changed();
+    }
+    /// A jump cache entry for a block.
+    pub fn jump(&self, rip: u64, key: u64, block: &Block, code: usize) -> Jump {
+        let place = if block.pages.1.is_none() { Self::key(block.gpa, block.mode) } else { 0 };
+        let stamp = self.stamp(block.pages.0);
+        Jump { rip, key, header: block.header(), code, place, stamp }
+    }
+    /// The number of a place and mode, not 0.
+    pub fn key(gpa: u64, mode: Mode) -> u64 {
         1 << 63 | gpa | u64::from(mode.0) << MODE_AT
     }
     /// Blocks that are neighbours in memory are neighbours in the table, because they tend to be looked for together.
@@ -258,9 +314,15 @@ impl BlockCache {
         self.ops += ops.len();
         let pages = (spans[0].0, spans.get(1).map(|s| s.0));
         let ops: Box<[Op]> = ops.into();
-        let block = Box::new(Block { ops: Box::into_raw(ops), instructions: instructions.into(), pages });
+        let native = Cell::default();
+        let block =
+            Box::new(Block { ops: Box::into_raw(ops), instructions: instructions.into(), pages, gpa, mode, native });
         // SAFETY: the header op is there, and nothing else refers to it yet.
-        unsafe { (*block.ops.cast::<Op>()).imm = &raw const *block as u64 };
+        unsafe {
+            let header = &mut *block.ops.cast::<Op>();
+            header.imm = &raw const *block as u64;
+            header.disp = (gpa % PAGE) as i32;
+        }
         let header = block.header();
         let mut at = Self::slot(key);
         while self.table[at].0 != 0 && self.table[at].0 != key {
@@ -295,6 +357,7 @@ impl BlockCache {
             self.remove(key);
         }
         self.lines[index] = 0;
+        self.deaths[index] = self.deaths[index].wrapping_add(1);
         phys.attrs[index] &= !page::CODE;
         self.mappings_changed();
     }
@@ -307,6 +370,7 @@ impl BlockCache {
                 self.dead.push(block);
             }
         }
+        self.era += 1;
         self.mappings_changed();
     }
     /// Frees killed blocks. Only between blocks.

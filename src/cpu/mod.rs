@@ -11,6 +11,11 @@ pub mod decode;
 pub mod exec;
 pub mod fault;
 pub mod flags;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod jit;
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[path = "jit_none.rs"]
+mod jit;
 pub mod op;
 pub mod paging;
 pub mod phys;
@@ -46,6 +51,8 @@ pub struct Cpu {
     pub(crate) block: *const Op,
     pub(crate) tlb_base: *mut Entry,
     pub(crate) tlb_mask: u64,
+    /// What generated code keeps here.
+    pub(crate) live: jit::Live,
     /// What entries of the jump cache must carry to be valid now: see [`block`].
     pub(crate) fetch_key: u64,
     /// All ones up to the width of RIP in this mode.
@@ -81,6 +88,8 @@ pub struct Cpu {
     pub phys: PhysMemory,
     pub(crate) tables: paging::Tables,
     pub(crate) blocks: BlockCache,
+    /// The translator, if this CPU runs by one.
+    pub(crate) jit: Option<Box<jit::Jit>>,
 }
 
 // SAFETY: the raw pointers are into memory that this value owns, or into the RAM of the machine that owns it.

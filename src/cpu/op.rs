@@ -51,4 +51,9 @@ pub struct Op {
     pub aux: u8,
 }
 
+/// In a header's `aux`: behind the block's last instruction the run loop has to look up.
+pub const NEEDS_RUN_LOOP: u8 = 1;
+/// In a header's `aux`: the block's last instruction may change the mode or let an interrupt in, but no more.
+pub const CHANGES_MODE: u8 = 2;
+
 const _: () = assert!(size_of::<Op>() == 32);

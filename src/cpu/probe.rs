@@ -144,6 +144,10 @@ impl Probes {
     pub(super) fn is_idle(&self) -> bool {
         self.wanted.breakpoints.is_empty() && !self.wanted.rings
     }
+    /// True if blocks may follow each other unseen: neither breakpoints nor what is executed is looked for.
+    pub(super) fn is_unseen(&self) -> bool {
+        self.is_idle() && self.touched.is_none()
+    }
     pub(super) fn offsets(&self) -> &Offsets {
         &self.offsets
     }
@@ -175,6 +179,7 @@ impl Cpu {
             offsets.add_all(&self.probes.offsets);
             self.blocks.drop_cut(&|at, len| offsets.cuts(at, len));
             self.probes.offsets = offsets;
+            self.forget_native();
         }
         if had_watches || !self.probes.wanted.watches.is_empty() {
             self.flush_translations();

@@ -1,11 +1,12 @@
 //! The run loop: finds or decodes the next block, lets it run, and delivers what interrupted it.
 
 use super::Cpu;
-use super::block::{Block, BlockCache, Geometry, Half, Mode, NO_KEY};
+use super::block::{Block, BlockCache, Engine, Geometry, Half, JUMPS, Mode, NO_KEY};
 use super::bus::Bus;
 use super::decode;
 use super::fault::{Fault, Pending, Stop};
 use super::flags::{Flags, bit};
+use super::jit::{Jit, Live};
 use super::op::Op;
 use super::paging::Tables;
 use super::phys::{PAGE, PhysMemory, page};
@@ -41,6 +42,7 @@ impl Cpu {
             block: std::ptr::null(),
             tlb_base: std::ptr::null_mut(),
             tlb_mask: 0,
+            live: Live::default(),
             fetch_key: NO_KEY,
             rip_width: u64::MAX,
             rip: 0xfff0,
@@ -62,7 +64,11 @@ impl Cpu {
             phys,
             tables: Tables::new(pages),
             blocks: BlockCache::new(pages, geometry.block),
+            jit: None,
         };
+        if geometry.engine == Engine::Jit && Jit::is_supported() {
+            cpu.jit = Jit::new(geometry.hot).ok().map(Box::new);
+        }
         cpu.update_mode();
         cpu
     }
@@ -148,9 +154,15 @@ impl Cpu {
             // Too near to the limit for the whole block.
             return self.step_alone();
         }
-        self.budget -= count;
         self.is_alone = false;
-        self.run_block(header);
+        match self.native(header) {
+            // Code pays for its blocks itself.
+            Some(code) => self.run_native(code),
+            None => {
+                self.budget -= count;
+                self.run_block(header);
+            }
+        }
         self.is_alone = true;
         match self.pending {
             Pending::Nothing => Ok(()),
@@ -246,13 +258,12 @@ impl Cpu {
     /// Finds the block at the current instruction pointer, decoding it if need be. Returns its header.
     fn lookup(&mut self, mode: Mode) -> Result<*const Op, Stop> {
         let rip = self.rip;
-        let slot = BlockCache::jump_slot(rip);
-        if !mode.has(Mode::ALONE) {
-            self.fetch_key = self.current_key(mode, rip);
-            let jump = self.blocks.jumps[slot];
-            if jump.rip == rip && jump.key == self.fetch_key {
-                return Ok(jump.header);
-            }
+        let slot = BlockCache::jump_slot(rip) ^ if mode.has(Mode::ALONE) { JUMPS / 2 } else { 0 };
+        let key = self.current_key(mode, rip);
+        self.fetch_key = key;
+        let jump = self.blocks.jumps[slot];
+        if jump.rip == rip && jump.key == key {
+            return Ok(jump.header);
         }
         let la = self.fetch_address(rip)?;
         let gpa = self.translate_fetch(la)?;
@@ -270,15 +281,15 @@ impl Cpu {
             }
         };
         // Making room for a block may have killed others, and that changes the key.
-        if !mode.has(Mode::ALONE) {
-            self.fetch_key = self.current_key(mode, rip);
-        }
-        // SAFETY: the header belongs to a live block.
-        let count = u64::from(unsafe { (*header).rest });
+        self.fetch_key = self.current_key(mode, rip);
         // A breakpointed instruction is always looked for, so that the run loop sees it.
         let is_free = self.probes.is_idle() || !self.is_breakpointed();
-        if self.fetch_key != NO_KEY && !mode.has(Mode::ALONE) && is_free {
-            self.blocks.jumps[slot] = super::block::Jump { rip, key: self.fetch_key, header, count };
+        if self.fetch_key != NO_KEY && is_free {
+            let code = self.jump_code(header, rip);
+            // SAFETY: a header's `imm` is the address of its block, which lives.
+            let block = unsafe { &*((*header).imm as *const Block) };
+            let jump = self.blocks.jump(rip, self.fetch_key, block, code);
+            self.blocks.jumps[slot] = jump;
         }
         Ok(header)
     }
@@ -380,10 +391,11 @@ impl Cpu {
         self.rip_width = if self.is_64bit() { u64::MAX } else { 0xffff_ffff };
         // The run loop finds the key anew before the next block.
         self.fetch_key = NO_KEY;
+        self.live.key = NO_KEY;
     }
 
     /// What jump cache entries must carry for code at `rip`.
-    fn current_key(&self, mode: Mode, rip: u64) -> u64 {
+    pub(super) fn current_key(&self, mode: Mode, rip: u64) -> u64 {
         // The jump cache goes by RIP alone, so it serves only where RIP is the linear address.
         if !self.is_64bit() && !self.state.seg[seg::CS].is_flat() {
             return NO_KEY;

@@ -13,7 +13,7 @@ mod saved;
 pub mod transcript;
 
 use crate::cpu::Cpu;
-pub use crate::cpu::block::Geometry;
+pub use crate::cpu::block::{Engine, Geometry};
 use crate::cpu::run::Exit as CpuExit;
 use crate::moment::Moment;
 use boot::{BootError, BootPlan};

@@ -3,9 +3,9 @@
 
 use super::Error;
 use super::player::{Difference, Player, Step};
-use crate::machine::Geometry;
 use crate::machine::Machine;
 use crate::machine::digest::Hash;
+use crate::machine::{Engine, Geometry};
 use crate::moment::Moment;
 use crate::recording::{self, Reader};
 
@@ -54,7 +54,7 @@ pub fn verify(reader: &Reader, geometry: Geometry, progress: &mut dyn FnMut(Mome
 }
 
 /// The most careful way to execute: one instruction a block, the smallest TLB.
-pub const CAREFUL: Geometry = Geometry { block: 1, tlb: 2 };
+pub const CAREFUL: Geometry = Geometry { block: 1, tlb: 2, engine: Engine::Interpreter, hot: 1 };
 /// Instructions between two comparisons of whole states.
 const STRIDE: u64 = 1 << 16;
 /// How far behind the last proven Moment the search goes.

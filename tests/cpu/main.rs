@@ -9,6 +9,8 @@
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod interpreter;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+mod lockstep;
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod native;
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
 mod oracle_tests;
@@ -20,7 +22,11 @@ fn random_instructions_do_what_the_host_does() {
     let mut native = native::oracle::Native::new();
     let masks = native::probe::measure(&mut native);
     // Every case brings new code, for which the engine looks through its whole TLB: a small one makes the run faster.
-    let geometry = reenact::cpu::block::Geometry { tlb: 64, ..Default::default() };
+    let geometry = reenact::cpu::block::Geometry {
+        tlb: 64,
+        engine: reenact::cpu::block::Engine::Interpreter,
+        ..Default::default()
+    };
     let mut engine = interpreter::Interpreter::new(geometry);
     differential(&Plan::from_environment(), &mut native, &mut engine, &masks).assert_equal();
 }
@@ -29,11 +35,12 @@ fn random_instructions_do_what_the_host_does() {
 #[test]
 fn block_length_and_tlb_size_do_not_show() {
     use native::differential::{Plan, differential};
-    use reenact::cpu::block::Geometry;
+    use reenact::cpu::block::{Engine, Geometry};
+    let interpreted = Geometry { engine: Engine::Interpreter, ..Geometry::default() };
     let mut native = native::oracle::Native::new();
     let masks = native::probe::measure(&mut native);
-    let mut roomy = interpreter::Interpreter::new(Geometry::default());
-    let mut tight = interpreter::Interpreter::new(Geometry { block: 1, tlb: 2 });
+    let mut roomy = interpreter::Interpreter::new(interpreted);
+    let mut tight = interpreter::Interpreter::new(Geometry { block: 1, tlb: 2, ..interpreted });
     let plan = Plan { seed: 2, cases: 5000, only: None, ..Plan::from_environment() };
     differential(&plan, &mut native, &mut tight, &masks).assert_equal();
     let mut generator = native::generate::Generator::new(3, &masks);
@@ -41,5 +48,39 @@ fn block_length_and_tlb_size_do_not_show() {
         let case = generator.case(number);
         let (a, b) = (native::engine::Engine::run(&mut roomy, &case), native::engine::Engine::run(&mut tight, &case));
         assert_eq!(a, b, "{}", native::line::format(&case));
+    }
+}
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+const TRANSLATED: reenact::cpu::block::Geometry =
+    reenact::cpu::block::Geometry { block: 48, tlb: 64, engine: reenact::cpu::block::Engine::Jit, hot: 1 };
+
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn random_instructions_translated_do_what_the_host_does() {
+    use native::differential::{Plan, differential};
+    let mut native = native::oracle::Native::new();
+    let masks = native::probe::measure(&mut native);
+    let mut engine = interpreter::Interpreter::new(TRANSLATED);
+    differential(&Plan { seed: 4, ..Plan::from_environment() }, &mut native, &mut engine, &masks).assert_equal();
+}
+
+/// Everything is compared here, what the manual leaves undefined too.
+#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[test]
+fn translated_instructions_do_what_interpreted_ones_do() {
+    use native::engine::Engine;
+    let masks = native::probe::measure(&mut native::oracle::Native::new());
+    let geometry = reenact::cpu::block::Geometry {
+        tlb: 64,
+        engine: reenact::cpu::block::Engine::Interpreter,
+        ..Default::default()
+    };
+    let mut interpreted = interpreter::Interpreter::new(geometry);
+    let mut translated = interpreter::Interpreter::new(TRANSLATED);
+    let mut generator = native::generate::Generator::new(5, &masks);
+    for number in 0..native::differential::Plan::from_environment().cases {
+        let case = generator.case(number);
+        assert_eq!(interpreted.run(&case), translated.run(&case), "{}", native::line::format(&case));
     }
 }

@@ -12,7 +12,7 @@ use super::block::Mode;
 use super::exec::alu::{Addressing, Form};
 use super::exec::{self, Choice, branch, data};
 use super::fault::{Fault, Stop};
-use super::op::{Handler, Op, Slow};
+use super::op::{CHANGES_MODE, Handler, NEEDS_RUN_LOOP, Op, Slow};
 use super::state::{gpr, seg};
 use super::{Cpu, simd, system};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
@@ -33,7 +33,8 @@ pub struct Built {
 }
 
 /// BSF and BSR ignore a repeat prefix and WBINVD too, as on processors without the newer meanings.
-const OPTIONS: u32 = DecoderOptions::NO_MPFX_0FBC | DecoderOptions::NO_MPFX_0FBD | DecoderOptions::NO_WBNOINVD;
+pub(super) const OPTIONS: u32 =
+    DecoderOptions::NO_MPFX_0FBC | DecoderOptions::NO_MPFX_0FBD | DecoderOptions::NO_WBNOINVD;
 
 /// Decodes up to `limit` instructions, none of which but the first is at an offset that `is_cut` says. `None` if the
 /// first one needs more bytes than there are.
@@ -160,6 +161,9 @@ impl Builder {
         op.imm = f as usize as u64;
         op.instruction = self.instructions.len() as u8;
         self.instructions.push(*insn);
+        if is_last {
+            self.ops[0].aux = if model::only_changes_mode(insn) { CHANGES_MODE } else { NEEDS_RUN_LOOP };
+        }
         Choice { handler: if is_last { exec::slow_last } else { exec::slow }, is_last }
     }
     fn raise(&mut self, op: &mut Op, insn: &Instruction, f: Slow) -> Choice {

@@ -4,7 +4,7 @@ use super::{Builder, undefined};
 use crate::cpu::block::Mode;
 use crate::cpu::fault::Fault;
 use crate::cpu::op::Slow;
-use iced_x86::{CpuidFeature, Instruction, Mnemonic};
+use iced_x86::{CpuidFeature, Instruction, Mnemonic, Register};
 
 impl Builder {
     /// The exception that CR0 and CR4 call for instead of this floating-point or vector instruction.
@@ -38,6 +38,28 @@ pub(in crate::cpu) fn is_x87(insn: &Instruction) -> bool {
     use CpuidFeature::{FPU, FPU287, FPU387};
     matches!(insn.mnemonic(), Mnemonic::Fisttp | Mnemonic::Wait)
         || insn.cpuid_features().iter().any(|f| matches!(f, FPU | FPU287 | FPU387))
+}
+
+/// System instructions that reach no device and end no run: what follows depends on mode, flags and mappings alone.
+pub(super) fn only_changes_mode(insn: &Instruction) -> bool {
+    use Mnemonic as M;
+    let to_cr3 = insn.op0_register() == Register::CR3;
+    let from_control = insn.op1_register().is_cr() && insn.op1_register() != Register::CR8;
+    match insn.mnemonic() {
+        M::Syscall
+        | M::Sysret
+        | M::Sysretq
+        | M::Swapgs
+        | M::Iretq
+        | M::Cli
+        | M::Popfq
+        | M::Pushfq
+        | M::Clac
+        | M::Stac => true,
+        M::Rdtsc | M::Rdtscp | M::Cpuid | M::Invlpg | M::Rdfsbase | M::Rdgsbase | M::Wrfsbase | M::Wrgsbase => true,
+        M::Mov => to_cr3 || from_control,
+        _ => false,
+    }
 }
 
 /// The instruction set extensions of the model, `reenact-x86-64-v2`.

@@ -53,7 +53,7 @@ pub(crate) unsafe fn chain(cpu: &mut Cpu, rip: u64) -> *const Op {
     unsafe {
         let jump = cpu.blocks.jumps.as_ptr().add(super::block::BlockCache::jump_slot(rip));
         if (*jump).rip == rip && (*jump).key == cpu.fetch_key {
-            let budget = cpu.budget - (*jump).count as i64;
+            let budget = cpu.budget - i64::from((*(*jump).header).rest);
             if budget >= 0 {
                 cpu.budget = budget;
                 cpu.block = (*jump).header;
