@@ -1,6 +1,6 @@
 //! `reenact gdb`: a server for debuggers on a recording, and gdb itself connected to it.
 
-use super::{Failure, Outcome, Result, text};
+use super::{Failure, Outcome, Result, progress, text};
 use crate::gdb::{Farewell, Notice, Server, Settings};
 use crate::session::{Destination, Options, Program, Session, Space};
 use anyhow::{Context, anyhow};
@@ -42,7 +42,8 @@ impl Gdb {
             eprintln!("reenact: {note}");
         }
         let mut settings = Settings { refreshes_itself: debugger.is_some(), ..Settings::default() };
-        let program = self.enter(&session, &mut settings)?;
+        let (pass, end) = session.ask(|seat| Ok((seat.first_pass(), seat.end())))?;
+        let program = progress::while_indexing(&pass, end, || self.enter(&session, &mut settings))?;
         let address = match (self.listen, &debugger) {
             (Some(address), _) => address,
             (None, Some(_)) => SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),

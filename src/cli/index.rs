@@ -1,10 +1,9 @@
 //! `reenact index`: makes, shows or drops what is derived from a recording.
 
-use super::{Outcome, Result, size, text};
+use super::{Outcome, Result, progress, size, text};
 use crate::recording::Reader;
 use crate::replay::index::Limits;
 use crate::replay::travel::{Cancel, Options, Travel, index_folder};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -39,8 +38,7 @@ impl Index {
         let limits = Limits { memory_bytes: self.memory, disk_bytes: self.budget };
         let mut travel = Travel::open(reader, Options { limits, ..Options::default() })?;
         let had = travel.index().is_complete();
-        let bar = ProgressBar::new(travel.end().0);
-        bar.set_style(ProgressStyle::with_template("{percent:>3}% {wide_bar} {eta} left").expect("a fixed template"));
+        let bar = progress::bar(travel.end());
         travel.finish_index(&Cancel::default(), &|at| bar.set_position(at.0))?;
         travel.index().flush();
         bar.finish_and_clear();

@@ -8,6 +8,7 @@ mod gdb;
 mod index;
 mod info;
 mod place;
+mod progress;
 mod ps;
 mod record;
 mod replay;

@@ -1,6 +1,6 @@
 //! A recording taken to one Moment, for the verbs that look at a machine.
 
-use super::{Failure, Result, size::Place, text};
+use super::{Failure, Result, progress, size::Place, text};
 use crate::recording::Reader;
 use crate::replay::travel::{Options, Position, Travel};
 use std::path::Path;
@@ -17,7 +17,8 @@ pub fn travel_to(recording: &Path, place: Place) -> Result<Travel> {
         )));
     }
     let mut travel = Travel::open(reader, Options::default())?;
-    travel.seek(Position::at(to))?;
+    let (pass, end) = (travel.first_pass(), travel.end());
+    progress::while_indexing(&pass, end, || travel.seek(Position::at(to)))?;
     for note in travel.take_notes() {
         eprintln!("reenact: {note}");
     }

@@ -1,12 +1,11 @@
 //! `reenact verify`: proves that a recording replays bit-exactly.
 
 use super::engine::EngineOptions;
-use super::{Outcome, Result, text};
+use super::{Outcome, Result, progress, text};
 use crate::moment::Moment;
 use crate::recording::Reader;
 use crate::replay::player::Difference;
 use crate::replay::verify::{Report, verify};
-use indicatif::{ProgressBar, ProgressStyle};
 use std::path::PathBuf;
 use std::time::Instant;
 
@@ -27,8 +26,7 @@ impl Verify {
         let summary = reader.summary()?;
         #[expect(clippy::disallowed_methods, reason = "the host edge: reports how long the verification took")]
         let started = Instant::now();
-        let bar = ProgressBar::new(summary.last.0);
-        bar.set_style(ProgressStyle::with_template("{percent:>3}% {wide_bar} {eta} left").expect("a fixed template"));
+        let bar = progress::bar(summary.last);
         let report = verify(&reader, self.engine.geometry()?, &mut |at| bar.set_position(at.0))?;
         bar.finish_and_clear();
         let wall = started.elapsed().as_secs_f64();

@@ -6,9 +6,10 @@ use crate::guest::Profile;
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
 use crate::recording::{Header, Reader};
-use crate::replay::travel::{Travel, index_folder};
+use crate::replay::travel::{FirstPass, Travel, index_folder};
 use crate::replay::verify::{self, Report};
 use std::path::Path;
+use std::sync::Arc;
 
 /// The current place in all coordinates that a recording has.
 #[derive(Clone, Debug, PartialEq)]
@@ -79,6 +80,11 @@ impl Seat {
     /// The recording's file.
     pub fn path(&self) -> &Path {
         self.travel.reader().path()
+    }
+
+    /// The first pass over the recording, to be watched while requests are worked on.
+    pub fn first_pass(&self) -> Arc<FirstPass> {
+        self.travel.first_pass()
     }
 
     /// What went wrong with the index without stopping anything, one sentence each; told once.

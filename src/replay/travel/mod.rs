@@ -225,12 +225,23 @@ impl Default for Options {
 
 const SLICE_TIME: Duration = Duration::from_millis(100);
 
-/// How far the first pass has come.
+/// How far the first pass has come; can be watched from any thread.
 #[derive(Default)]
-struct Progress {
+pub struct FirstPass {
     at: AtomicU64,
     failure: Mutex<Option<Error>>,
     is_over: AtomicBool,
+}
+
+impl FirstPass {
+    /// The Moment that it has come to.
+    pub fn at(&self) -> Moment {
+        Moment(self.at.load(Ordering::Relaxed))
+    }
+    /// True when there is nothing left to do, or it failed.
+    pub fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Acquire)
+    }
 }
 
 /// A recording, and a machine that goes about in it.
@@ -238,7 +249,7 @@ pub struct Travel {
     history: Arc<History>,
     stand: Stand,
     crew: Crew,
-    progress: Arc<Progress>,
+    progress: Arc<FirstPass>,
     stop_pass: Cancel,
     pass: Option<JoinHandle<()>>,
     notes: Vec<String>,
@@ -278,6 +289,10 @@ impl Travel {
             progress.is_over.store(true, Ordering::Release);
         }));
     }
+    /// The first pass, to be watched while the traveller works.
+    pub fn first_pass(&self) -> Arc<FirstPass> {
+        self.progress.clone()
+    }
     /// How far the index reaches, and whether it is complete.
     pub fn indexed(&self) -> (Moment, bool) {
         let at = Moment(self.progress.at.load(Ordering::Relaxed))
@@ -314,7 +329,7 @@ impl Travel {
         Ok(true)
     }
     fn is_indexed(&self) -> bool {
-        self.progress.is_over.load(Ordering::Acquire)
+        self.progress.is_over()
     }
     fn check_pass(&self) -> Result<(), Error> {
         self.progress.failure.lock().expect("no holder panics").take().map_or(Ok(()), Err)
