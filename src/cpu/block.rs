@@ -163,6 +163,10 @@ impl Engine {
     pub fn is_available(self) -> bool {
         self == Engine::Interpreter || Jit::is_supported() && Jit::new(1).is_ok()
     }
+    /// The name of what serves on this host when this is asked for.
+    pub fn name(self) -> &'static str {
+        if self == Engine::Jit && self.is_available() { "jit" } else { "interpreter" }
+    }
 }
 
 impl Default for Geometry {

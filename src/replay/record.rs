@@ -110,7 +110,7 @@ fn header(plan: &Plan) -> Result<Header, Error> {
     };
     Ok(Header {
         tool_version: env!("CARGO_PKG_VERSION").to_owned(),
-        engine: "interpreter".to_owned(),
+        engine: plan.geometry.engine.name().to_owned(),
         machine: MachineConfig {
             description: MACHINE.to_owned(),
             ram_bytes: plan.ram_bytes,
