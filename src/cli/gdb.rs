@@ -197,12 +197,12 @@ define goto
   frame
 end
 document goto
-Go to another time of the recording: goto M|+N|-N|P%|end|MARK
+Go to another time of the recording: goto M|+N|-N|P%|end|exit|MARK
 end
 ";
 
 const GREETING: &str = "\
-echo reverse-stepi, reverse-next, reverse-continue go back; goto M|+N|-N|P%|end, monitor help\\n
+echo reverse-stepi, reverse-next, reverse-continue go back; goto M|+N|-N|P%|end|exit, monitor help\\n
 ";
 
 /// A file that gdb reads once; removed in the end.

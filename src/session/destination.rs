@@ -1,4 +1,4 @@
-//! Places in time as people write them: `M`, `+N`, `-N`, a percentage, `end`, or the name of a mark.
+//! Places in time as people write them: `M`, `+N`, `-N`, a percentage, `end`, `exit`, or the name of a mark.
 
 use super::Error;
 use crate::moment::Moment;
@@ -17,6 +17,8 @@ pub enum Destination {
     Percent(f64),
     /// The end.
     End,
+    /// The last instruction of the recorded program: the one that faulted, or its last system call.
+    Exit,
     /// A mark.
     Mark(String),
 }
@@ -28,6 +30,9 @@ impl FromStr for Destination {
         let nowhere = || Error::NoDestination(text.to_owned());
         if text == "end" {
             return Ok(Destination::End);
+        }
+        if text == "exit" {
+            return Ok(Destination::Exit);
         }
         if let Some(percent) = text.strip_suffix('%') {
             let percent: f64 = percent.parse().map_err(|_| nowhere())?;
@@ -54,7 +59,7 @@ fn number(text: &str) -> Option<u64> {
 
 /// Names that cannot be mistaken for another way to write a place.
 pub(super) fn is_mark_name(name: &str) -> bool {
-    name != "end"
+    !matches!(name, "end" | "exit")
         && name.len() <= 64
         && name.starts_with(|c: char| c.is_alphabetic())
         && name.chars().all(|c| c.is_alphanumeric() || matches!(c, '-' | '_' | '.'))
@@ -73,6 +78,7 @@ mod tests {
         assert_eq!(read("-1,000"), Destination::Earlier(1000));
         assert_eq!(read("12.5%"), Destination::Percent(12.5));
         assert_eq!(read("end"), Destination::End);
+        assert_eq!(read("exit"), Destination::Exit);
         assert_eq!(read("before-crash"), Destination::Mark("before-crash".into()));
     }
 

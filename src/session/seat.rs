@@ -109,6 +109,13 @@ impl Seat {
     /// # Errors
     /// A place outside the recording, an unknown mark, [`Error::Cancelled`]; then nothing has moved.
     pub fn go(&mut self, to: &Destination) -> Result<Position, Error> {
+        if *to == Destination::Exit {
+            let root = self.program()?.root;
+            if !self.travel.seek_last_of(root, &self.cancel)? {
+                return Err(Error::Cancelled);
+            }
+            return Ok(self.position());
+        }
         let position = self.find(to)?;
         if !self.travel.seek_unless(position, &self.cancel)? {
             return Err(Error::Cancelled);
@@ -132,6 +139,7 @@ impl Seat {
             Destination::Earlier(n) => Moment(now.0.checked_sub(*n).ok_or(Error::BeforeStart { back: *n, from: now })?),
             Destination::Percent(p) => Moment(((end.0 as f64 * p / 100.0) as u64).min(end.0)),
             Destination::End => end,
+            Destination::Exit => return Err(Error::NoDestination("exit".into())),
             Destination::Mark(name) => {
                 return self.marks.get(name).ok_or_else(|| Error::NoDestination(name.clone()));
             }

@@ -10,3 +10,4 @@ mod program;
 mod server;
 mod socket;
 mod trace;
+mod tutorial;

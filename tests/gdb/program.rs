@@ -41,7 +41,7 @@ pub fn walk(test: &str) -> Option<&'static Recorded> {
     Some(RECORDED.get_or_init(|| Recorded::new(&kernel, &["-static", "-no-pie"])))
 }
 
-fn kernel(test: &str) -> Option<PathBuf> {
+pub fn kernel(test: &str) -> Option<PathBuf> {
     let dir = std::env::var("REENACT_TEST_GUESTS").ok().filter(|dir| !dir.is_empty());
     if dir.is_none() {
         eprintln!("{test}: left out, because REENACT_TEST_GUESTS names no directory of kernels");

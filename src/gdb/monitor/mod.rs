@@ -84,7 +84,12 @@ const fn verb(name: &'static str, arguments: &'static str, help: &'static str, f
 const VERBS: &[Verb] = &[
     verb("help", "", "this list", help),
     verb("when", "", "where in time the machine stands", time::when),
-    verb("goto", "M|+N|-N|P%|end|MARK", "go to another time: an instruction number, or relative to now", time::goto),
+    verb(
+        "goto",
+        "M|+N|-N|P%|end|exit|MARK",
+        "go to another time: an instruction number, or relative to now",
+        time::goto,
+    ),
     verb("mark", "NAME", "name this place in time; marks are kept beside the recording", time::mark),
     verb("marks", "", "all marks", time::marks),
     verb("last-write", "[phys:]ADDR [LEN]", "go back to the last write to LEN bytes (8) at ADDR", find::last_write),

@@ -126,6 +126,7 @@ impl Travel {
 
     /// Retires one instruction of a thread that stands in user mode, and goes on until it is back there.
     fn step_user(&mut self, thread: Thread, stops: &Stops, cancel: &Cancel) -> Result<Arrival, Error> {
+        let start = self.position();
         loop {
             let here = self.position();
             let arrival = self.advance_with(stops)?;
@@ -135,6 +136,11 @@ impl Travel {
             let has_retired = self.position().moment > here.moment;
             if !thread.is(&self.stand.runner.machine) {
                 let arrival = self.run_until_user(thread, stops, cancel)?;
+                if arrival == Arrival::End {
+                    // It never runs again: its last instruction is where its history ends.
+                    self.seek(start)?;
+                    return Ok(arrival);
+                }
                 if arrival != Arrival::Stepped || cancel.is_requested() {
                     return Ok(arrival);
                 }
@@ -238,27 +244,63 @@ impl Travel {
         cancel: &Cancel,
     ) -> Result<Arrival, Error> {
         self.seek(here)?;
-        self.wait_for(here.moment, cancel)?;
-        let wanted = Wanted { rings: true, ..stops.wanted() };
-        let search = |stand: &mut Stand, end: Position| last_of_thread(stand, end, thread, &wanted, cancel);
-        let snapshot = self.history.snapshot_before(here.moment);
-        let mut found = self.search_slice_behind(snapshot, here, &mut |stand, end| search(stand, end))?;
-        if found.is_none() && !cancel.is_requested() {
-            let mut slices = Vec::new();
-            for number in (0..snapshot).rev() {
-                let slice = self.history.slice_from(number)?;
-                if slice.is_none_or(|s| ran_in(&s.sets.executed, thread.root)) {
-                    slices.push(number);
-                }
-            }
-            found = self.crew.in_slices(&slices, cancel, &search)?;
-        }
-        let Some((at, arrival)) = found else {
+        let Some((at, arrival)) = self.last_of(thread, here, stops, cancel)? else {
             self.seek(Position::at(Moment::ZERO))?;
             return Ok(Arrival::Begin);
         };
         self.seek(at)?;
         Ok(arrival)
+    }
+
+    /// The last instruction that a thread retired in user mode before `here`, or a stop behind it.
+    fn last_of(
+        &mut self,
+        thread: Thread,
+        here: Position,
+        stops: &Stops,
+        cancel: &Cancel,
+    ) -> Result<Option<(Position, Arrival)>, Error> {
+        self.wait_for(here.moment, cancel)?;
+        let wanted = Wanted { rings: true, ..stops.wanted() };
+        let search = |stand: &mut Stand, end: Position| last_of_thread(stand, end, thread, &wanted, cancel);
+        let snapshot = self.history.snapshot_before(here.moment);
+        let found = self.search_slice_behind(snapshot, here, &mut |stand, end| search(stand, end))?;
+        if found.is_some() || cancel.is_requested() {
+            return Ok(found);
+        }
+        let mut slices = Vec::new();
+        for number in (0..snapshot).rev() {
+            let slice = self.history.slice_from(number)?;
+            if slice.is_none_or(|s| ran_in(&s.sets.executed, thread.root)) {
+                slices.push(number);
+            }
+        }
+        self.crew.in_slices(&slices, cancel, &search)
+    }
+
+    /// Goes to where user code of an address space stood last: in front of the instruction that faulted, or of the
+    /// system call that did not return. False if there is none, or cancelled; then nothing has moved.
+    ///
+    /// # Errors
+    /// As [`Travel::run`].
+    pub fn seek_last_of(&mut self, root: u64, cancel: &Cancel) -> Result<bool, Error> {
+        let _hold = self.history.hold()?;
+        let here = self.position();
+        let latch = cancel.latched();
+        // Any thread of it: no FS base is compared.
+        let thread = Thread { root: root & FRAME & !PAGE, fs_base: 0 };
+        let found = self.last_of(thread, Position::at(self.end()), &Stops::default(), &latch)?;
+        let Some((last, _)) = found.filter(|_| !latch.is_requested()) else {
+            cancel.clear();
+            self.seek(here)?;
+            return Ok(false);
+        };
+        self.seek(last)?;
+        self.advance()?;
+        if !thread.is(&self.stand.runner.machine) {
+            self.seek(last)?;
+        }
+        Ok(true)
     }
 
     /// In the kernel: if what was stepped back over is the return from an interrupt, to before that interrupt.
