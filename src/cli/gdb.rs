@@ -22,7 +22,7 @@ pub struct Gdb {
     /// the recording.
     #[arg(long, value_name = "ADDRESS", value_parser = listen_address)]
     listen: Option<SocketAddr>,
-    /// Start here: an instruction number, a percentage, end, or a mark. Default: the first instruction of the recorded
+    /// Start here: an instruction number, a percentage, end, exit, or a mark. Default: the first instruction of the recorded
     /// program, or power-on.
     #[arg(long, value_name = "MOMENT", value_parser = destination)]
     at: Option<Destination>,
