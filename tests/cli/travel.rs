@@ -15,6 +15,11 @@ fn open(recording: &Path) -> Travel {
     Travel::open(reader, Options::default()).expect("it can be replayed")
 }
 
+/// How many times as much is tried, from `REENACT_TRAVEL_EFFORT`, 1 to 5.
+fn effort() -> usize {
+    std::env::var("REENACT_TRAVEL_EFFORT").map_or(1, |n| n.parse().expect("REENACT_TRAVEL_EFFORT is 1 to 5"))
+}
+
 /// Numbers that look random and are the same each time.
 fn numbers(count: usize, below: u64) -> Vec<u64> {
     let mut state = 0x2545_f491_4f6c_dd1d_u64;
@@ -52,7 +57,7 @@ fn every_place_in_a_boot_is_what_a_straight_replay_gives() {
     let digests = straight(&recording, &places);
     // While the index is being made, then with it, then with the one that was kept.
     for round in 0..3 {
-        let order = numbers(100, places.len() as u64);
+        let order = numbers(100 * effort(), places.len() as u64);
         for i in order.into_iter().map(|i| i as usize) {
             let here = Position::at(Moment(places[i]));
             travel.seek(here).expect("it can be reached");
@@ -65,8 +70,10 @@ fn every_place_in_a_boot_is_what_a_straight_replay_gives() {
             assert!(travel.index().is_complete(), "{:?}", travel.take_notes());
         }
     }
-    for (i, steps) in numbers(40, 1000).into_iter().enumerate() {
-        let here = Position::at(Moment(places[i * 5]));
+    for (i, number) in numbers(40 * effort(), 10_000).into_iter().enumerate() {
+        // Small numbers of steps are as interesting as large ones.
+        let (place, steps) = (i * 5 % places.len() + i / 40, number.pow(3) / 100_000_000);
+        let here = Position::at(Moment(places[place]));
         travel.seek(here).expect("it can be reached");
         for direction in [Direction::Backward, Direction::Forward] {
             for _ in 0..steps {
@@ -74,6 +81,6 @@ fn every_place_in_a_boot_is_what_a_straight_replay_gives() {
                 assert_eq!(arrival.expect("a step"), Arrival::Stepped);
             }
         }
-        assert_eq!((travel.position(), travel.digest()), (here, digests[i * 5]), "{steps} steps");
+        assert_eq!((travel.position(), travel.digest()), (here, digests[place]), "{steps} steps");
     }
 }
