@@ -2,6 +2,7 @@
 //!
 //! The rooms and the arrows between them are described in `docs/architecture.md`.
 
+pub mod analysis;
 pub mod cli;
 pub mod cpu;
 pub mod gdb;
