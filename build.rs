@@ -1,6 +1,7 @@
-//! Builds the guest's first process (`src/pack/init/`) as a freestanding program, which `src/pack` embeds.
+//! Builds the guest's first process (`src/pack/init/`) as a freestanding program, which `src/pack` embeds; and writes the list
+//! of built-in plugins, which `src/analysis/registry.rs` includes, from the `reenact-plugin-NAME` lines of Cargo.toml.
 //!
-//! It is machine code for x86-64 Linux. Where the target of this build is something else, an empty file takes its place
+//! The first process is machine code for x86-64 Linux. Where the target of this build is something else, an empty file takes its place
 //! and `record -- PROGRAM` says that it is not available.
 
 #![allow(
@@ -15,6 +16,8 @@ use std::{env, fs};
 fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     println!("cargo::rerun-if-changed=src/pack/init");
+    println!("cargo::rerun-if-changed=Cargo.toml");
+    list_plugins(&PathBuf::from(variable("OUT_DIR")).join("plugins.rs"));
     let out = PathBuf::from(variable("OUT_DIR")).join("guest-init");
     let is_native = variable("CARGO_CFG_TARGET_ARCH") == "x86_64" && variable("CARGO_CFG_TARGET_OS") == "linux";
     if is_native {
@@ -26,6 +29,15 @@ fn main() {
 
 fn variable(name: &str) -> String {
     env::var(name).unwrap_or_else(|_| panic!("cargo sets {name} for build scripts"))
+}
+
+/// Each plugin's crate has a `PLUGIN`.
+fn list_plugins(out: &Path) {
+    let manifest = fs::read_to_string("Cargo.toml").expect("cargo builds from a manifest");
+    let names = manifest.lines().filter_map(|line| line.split_once(" =")?.0.strip_prefix("reenact-plugin-"));
+    let plugins: Vec<String> =
+        names.map(|name| format!("&reenact_plugin_{}::PLUGIN", name.replace('-', "_"))).collect();
+    fs::write(out, format!("&[{}]", plugins.join(", "))).expect("OUT_DIR can be written");
 }
 
 fn compile(out: &Path) {
