@@ -4,6 +4,7 @@
 
 mod dump;
 mod engine;
+mod find;
 mod gdb;
 mod index;
 mod info;
@@ -37,6 +38,7 @@ enum Verb {
     Ps(ps::Ps),
     Dump(dump::Dump),
     Gdb(gdb::Gdb),
+    Find(find::Find),
     Index(index::Index),
     Completions(Completions),
 }
@@ -88,6 +90,7 @@ pub fn main() -> ExitCode {
         Verb::Ps(verb) => verb.execute(),
         Verb::Dump(verb) => verb.execute(),
         Verb::Gdb(verb) => verb.execute(),
+        Verb::Find(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
