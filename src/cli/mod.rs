@@ -13,6 +13,7 @@ mod progress;
 mod ps;
 mod record;
 mod replay;
+mod run;
 mod size;
 mod terminal;
 mod text;
@@ -40,6 +41,7 @@ enum Verb {
     Gdb(gdb::Gdb),
     Find(find::Find),
     Index(index::Index),
+    Run(run::Run),
     Completions(Completions),
 }
 
@@ -92,6 +94,7 @@ pub fn main() -> ExitCode {
         Verb::Gdb(verb) => verb.execute(),
         Verb::Find(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
+        Verb::Run(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,

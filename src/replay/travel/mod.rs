@@ -14,6 +14,7 @@ mod runner;
 mod scan;
 mod script;
 mod search;
+mod slices;
 mod stand;
 mod step;
 
@@ -29,6 +30,7 @@ use crew::Crew;
 use history::History;
 pub use scan::Scan;
 pub use script::Script;
+pub use slices::{Cut, Stretch, Visit};
 use stand::Stand;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -193,7 +195,7 @@ impl Cancel {
     }
     /// For one piece of work: what was seen once stays, also if the wish is taken back meanwhile. Work that stopped half-way
     /// because of it would else take its half for the whole.
-    fn latched(&self) -> Cancel {
+    pub(crate) fn latched(&self) -> Cancel {
         Cancel { is_requested: Arc::default(), outer: Some(self.is_requested.clone()) }
     }
 }
