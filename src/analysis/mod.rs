@@ -4,6 +4,7 @@
 //! keeps the rows as Parquet that SQL and any other tool can read. Nothing here is seen by the guest.
 
 pub mod collected;
+pub mod find;
 pub mod host;
 mod kernel;
 pub mod registry;

@@ -4,6 +4,7 @@
 
 mod dump;
 mod engine;
+mod find;
 mod gdb;
 mod index;
 mod info;
@@ -38,6 +39,7 @@ enum Verb {
     Ps(ps::Ps),
     Dump(dump::Dump),
     Gdb(gdb::Gdb),
+    Find(find::Find),
     Index(index::Index),
     Run(run::Run),
     Completions(Completions),
@@ -90,6 +92,7 @@ pub fn main() -> ExitCode {
         Verb::Ps(verb) => verb.execute(),
         Verb::Dump(verb) => verb.execute(),
         Verb::Gdb(verb) => verb.execute(),
+        Verb::Find(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
         Verb::Completions(verb) => {
