@@ -15,6 +15,8 @@ mod replay;
 mod size;
 mod terminal;
 mod text;
+#[cfg(feature = "tui")]
+mod tui;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -37,6 +39,8 @@ enum Verb {
     Ps(ps::Ps),
     Dump(dump::Dump),
     Gdb(gdb::Gdb),
+    #[cfg(feature = "tui")]
+    Tui(tui::Tui),
     Index(index::Index),
     Completions(Completions),
 }
@@ -88,6 +92,8 @@ pub fn main() -> ExitCode {
         Verb::Ps(verb) => verb.execute(),
         Verb::Dump(verb) => verb.execute(),
         Verb::Gdb(verb) => verb.execute(),
+        #[cfg(feature = "tui")]
+        Verb::Tui(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
