@@ -2,6 +2,7 @@
 
 use super::{Failure, Outcome, Result, progress, text};
 use crate::session::{Destination, Options, Session};
+use crate::tui::rows::{NoTables, Rows};
 use crate::tui::{self, Model, Pane, Theme};
 use anyhow::{Context, anyhow};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -29,6 +30,9 @@ pub struct Tui {
     size: (u16, u16),
 }
 
+/// In the place of tables.
+const NO_TABLES: &str = "this reenact was built without the feature \"query\", and has no tables";
+
 impl Tui {
     pub fn execute(self) -> Result {
         if !self.once && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
@@ -40,28 +44,29 @@ impl Tui {
         if let Some(pane) = self.pane {
             model.begin_in(pane, self.once);
         }
-        if self.once { self.print(&session, &mut model) } else { self.show(&session, &mut model) }
+        let rows: Box<dyn Rows> = Box::new(NoTables(NO_TABLES.to_owned()));
+        if self.once { self.print(&session, rows, &mut model) } else { self.show(&session, rows, &mut model) }
     }
 
-    fn print(self, session: &Session, model: &mut Model) -> Result {
+    fn print(self, session: &Session, rows: Box<dyn Rows>, model: &mut Model) -> Result {
         let (pass, end) = session.ask(|seat| Ok((seat.first_pass(), seat.end())))?;
         if let Some(to) = self.at {
             let go = || session.ask(move |seat| seat.go(&to));
             progress::while_indexing(&pass, end, go).map_err(|e| Failure::Usage(e.into()))?;
         }
-        let screen = tui::once(session, model)?;
+        let screen = tui::once(session, &*rows, model)?;
         std::io::stdout().lock().write_all(screen.as_bytes())?;
         Ok(Outcome::Done)
     }
 
-    fn show(self, session: &Session, model: &mut Model) -> Result {
+    fn show(self, session: &Session, rows: Box<dyn Rows>, model: &mut Model) -> Result {
         let must_end = Arc::new(AtomicBool::new(false));
         for signal in [SIGHUP, SIGINT, SIGTERM] {
             signal_hook::flag::register(signal, must_end.clone()).context("cannot wait for signals")?;
         }
         let pass = session.ask(|seat| Ok(seat.first_pass()))?;
         let theme = Theme { is_coloured: std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) };
-        tui::run(session, model, self.at, &pass, theme, &must_end).context("the terminal cannot be used")?;
+        tui::run(session, rows, model, self.at, &pass, theme, &must_end).context("the terminal cannot be used")?;
         Ok(Outcome::Done)
     }
 }

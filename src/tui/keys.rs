@@ -158,8 +158,8 @@ pub const TABLE: &[Group] = &[
         title: "Tables",
         bindings: &[
             b(&["T"], Action::ChooseTable, "choose a table"),
-            b(&["F"], Action::Filter, "filter its rows: words, column=value, column>number"),
-            b(&["<", ">"], Action::Sort, "sort by the next column, or the other way round"),
+            b(&["F"], Action::Filter, "filter its rows: words, column=value, column>number, column~text"),
+            b(&[">"], Action::Sort, "sort by the marked column, the other way round, by time again"),
             b(&["Q"], Action::Sql, "ask in SQL"),
         ],
     },

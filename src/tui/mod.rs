@@ -11,6 +11,7 @@
 
 mod backtrace;
 mod console;
+mod filter;
 pub mod keys;
 mod lanes;
 mod layout;
@@ -18,7 +19,9 @@ pub mod model;
 mod names;
 mod once;
 mod prompt;
+pub mod rows;
 pub mod sight;
+mod tables;
 mod terminal;
 mod theme;
 pub mod update;

@@ -5,6 +5,7 @@ use super::lanes::{Lanes, Stretch};
 use super::layout::Layout;
 use super::prompt::Input;
 use super::sight::{Sight, Wish};
+use super::tables::Tables;
 use super::work::{Asked, Request};
 use crate::moment::Moment;
 use crate::session::{Access, Mark, Memory, Position};
@@ -95,6 +96,10 @@ pub enum Purpose {
     Mark,
     /// Text to be found in the pane.
     Search,
+    /// Conditions for the rows of a table.
+    Filter,
+    /// A query.
+    Sql,
 }
 
 /// What lies over the panes.
@@ -108,6 +113,8 @@ pub enum Overlay {
     Prompt(Purpose, Input),
     /// The bookmarks.
     Marks(List),
+    /// The tables.
+    Tables(List),
 }
 
 /// A sentence at the bottom.
@@ -182,6 +189,8 @@ pub struct Model {
     pub window: Window,
     /// The process that is looked at; `None` is the one that runs.
     pub pid: Option<u32>,
+    /// The tables' pane.
+    pub tables: Tables,
     /// Selections of the panes that are lists.
     pub lists: BTreeMap<Pane, List>,
     /// What the time bar shows: first and last Moment; `None` is all.
@@ -230,6 +239,7 @@ impl Model {
             code_cursor: None,
             window: Window { memory: Memory::Current, top: None, cursor: None },
             pid: None,
+            tables: Tables::default(),
             lists: BTreeMap::new(),
             stretch: None,
             lanes: None,
@@ -270,6 +280,11 @@ impl Model {
             maps: sees(Pane::Maps),
             descriptors: sees(Pane::Descriptors),
         }
+    }
+
+    /// Rows of a table that are seen, below the names of its columns.
+    pub fn table_rows(&self) -> usize {
+        self.layout().rows(Pane::Tables).saturating_sub(1)
     }
 
     /// Bytes in a row of the memory pane.
@@ -330,7 +345,8 @@ impl Model {
             Pane::Maps => told(&sight.maps),
             Pane::Descriptors => told(&sight.descriptors),
             Pane::Registers => super::view::registers::count(self),
-            Pane::Memory | Pane::Tables => 0,
+            Pane::Tables => self.tables.len(),
+            Pane::Memory => 0,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One screen as text, without a terminal: for scripts, bug reports and tests.
 
 use super::model::Model;
+use super::rows::{Rows, answer};
 use super::theme::Theme;
 use super::update::{Effect, Msg, update};
 use super::view::view;
@@ -14,10 +15,17 @@ use std::collections::VecDeque;
 ///
 /// # Errors
 /// [`Error::Ended`] when the session is gone.
-pub fn settle(session: &Session, model: &mut Model, effects: Vec<Effect>) -> Result<(), Error> {
+pub fn settle(session: &Session, rows: &dyn Rows, model: &mut Model, effects: Vec<Effect>) -> Result<(), Error> {
     let mut effects = VecDeque::from(effects);
     while let Some(effect) = effects.pop_front() {
-        let Effect::Ask(asked) = effect else { continue };
+        let asked = match effect {
+            Effect::Ask(asked) => asked,
+            Effect::Rows(number, ask) => {
+                effects.extend(update(model, Msg::Rows(number, answer(rows, &ask))));
+                continue;
+            }
+            Effect::Cancel | Effect::Yank(_) => continue,
+        };
         let outcome = session.ask(move |seat| perform(seat, asked.request, &asked.wish));
         let outcome = match outcome {
             Err(Error::Ended) => return Err(Error::Ended),
@@ -45,8 +53,8 @@ pub fn draw(model: &Model) -> String {
 ///
 /// # Errors
 /// [`Error::Ended`] when the session is gone.
-pub fn once(session: &Session, model: &mut Model) -> Result<String, Error> {
+pub fn once(session: &Session, rows: &dyn Rows, model: &mut Model) -> Result<String, Error> {
     let effects = model.open(None);
-    settle(session, model, effects)?;
+    settle(session, rows, model, effects)?;
     Ok(draw(model))
 }

@@ -1,6 +1,7 @@
 //! The loop on a terminal: keys and answers in, screens out. Whatever ends it, the terminal is as it was before.
 
 use super::model::Model;
+use super::rows::{Ask, Rows, serve};
 use super::theme::Theme;
 use super::update::{Effect, Msg, update};
 use super::view::view;
@@ -35,6 +36,7 @@ enum Heard {
 /// What the terminal says.
 pub fn run(
     session: &Session,
+    rows: Box<dyn Rows>,
     model: &mut Model,
     at: Option<Destination>,
     pass: &FirstPass,
@@ -44,12 +46,17 @@ pub fn run(
     let mut screen = Screen::open()?;
     let (heard, inbox) = channel();
     listen(heard.clone(), must_end.clone())?;
+    let from_tables = heard.clone();
+    let tables = serve(rows, move |number, told| {
+        // Nobody hears it when the loop has ended.
+        let _ = from_tables.send(Heard::Msg(Msg::Rows(number, told)));
+    })?;
     let size = screen.terminal.size()?;
     model.size = (size.width, size.height);
     let mut effects = model.open(at);
     while !model.is_over && !must_end.load(Ordering::Relaxed) {
         for effect in effects.drain(..) {
-            perform(session, effect, &heard);
+            perform(session, &tables, effect, &heard);
         }
         screen.terminal.draw(|frame| view(model, theme, frame))?;
         effects = hear(model, &inbox, pass)?;
@@ -72,7 +79,7 @@ fn hear(model: &mut Model, inbox: &Receiver<Heard>, pass: &FirstPass) -> io::Res
     Ok(effects)
 }
 
-fn perform(session: &Session, effect: Effect, heard: &Sender<Heard>) {
+fn perform(session: &Session, tables: &Sender<(u64, Ask)>, effect: Effect, heard: &Sender<Heard>) {
     match effect {
         Effect::Ask(asked) => {
             let heard = heard.clone();
@@ -81,6 +88,8 @@ fn perform(session: &Session, effect: Effect, heard: &Sender<Heard>) {
                 let _ = heard.send(Heard::Msg(Msg::Answer(generation, outcome)));
             });
         }
+        // Gone only when it panicked, which it has said.
+        Effect::Rows(number, ask) => drop(tables.send((number, ask))),
         Effect::Cancel => session.cancel(),
         // A terminal that does not know this shows nothing of it.
         Effect::Yank(text) => drop(execute!(stdout(), CopyToClipboard::to_clipboard_from(text))),

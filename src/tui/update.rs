@@ -3,6 +3,7 @@
 use super::keys::{self, Action};
 use super::model::{List, Message, Model, Overlay, Pane, Purpose, Window};
 use super::prompt::Input;
+use super::rows::{Ask, Told};
 use super::work::{Answer, Asked, Move, Request, Trouble};
 use crate::moment::Moment;
 use crate::session::{Access, AccessKind, Destination, Direction, Memory, Place, Space};
@@ -26,6 +27,8 @@ pub enum Msg {
     Resize(u16, u16),
     /// The session answered the request of this generation.
     Answer(u64, Result<Answer, Trouble>),
+    /// The tables answered the question of this number.
+    Rows(u64, Result<Told, String>),
     /// A tenth of a second passed; how far the index is while it is made.
     Tick(Option<Moment>),
 }
@@ -35,6 +38,8 @@ pub enum Msg {
 pub enum Effect {
     /// Ask the session.
     Ask(Asked),
+    /// Ask the tables.
+    Rows(u64, Ask),
     /// Have it stop what it does.
     Cancel,
     /// Put text into the clipboard of the terminal.
@@ -57,6 +62,10 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.ask(Request::Look);
         }
         Msg::Answer(generation, outcome) => answer::answer(model, generation, outcome),
+        Msg::Rows(number, told) => {
+            let seen = model.table_rows();
+            effects.extend(model.tables.told(number, told, seen).map(|ask| Effect::Rows(model.tables.asked, ask)));
+        }
         Msg::Tick(indexed) => {
             model.ticks += 1;
             model.indexed = indexed;
@@ -66,6 +75,7 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
         }
     }
     effects.extend(model.pump());
+    effects.extend(model.ask_tables());
     effects
 }
 
@@ -96,7 +106,14 @@ impl Model {
         if let Some(to) = at {
             self.ask(Request::Go(Move::Go(to)));
         }
-        self.pump().into_iter().collect()
+        self.pump().into_iter().chain(self.ask_tables()).collect()
+    }
+
+    /// Asks for the rows that are seen.
+    fn ask_tables(&mut self) -> Option<Effect> {
+        self.layout().pane(Pane::Tables)?;
+        let ask = self.tables.ask(self.table_rows())?;
+        Some(Effect::Rows(self.tables.asked, ask))
     }
 
     /// Begins in a pane, which may be alone.
@@ -147,7 +164,21 @@ impl Model {
             Action::Goto => self.prompt(Purpose::Goto),
             Action::LookAt => self.prompt(Purpose::LookAt),
             Action::Mark => self.prompt(Purpose::Mark),
+            Action::Search if self.focus == Pane::Tables => self.prompt_filter(),
             Action::Search => self.prompt(Purpose::Search),
+            Action::Filter => {
+                self.focus_on(Pane::Tables);
+                self.prompt_filter();
+            }
+            Action::Sql => {
+                self.focus_on(Pane::Tables);
+                self.prompt(Purpose::Sql);
+            }
+            Action::ChooseTable => {
+                self.focus_on(Pane::Tables);
+                self.overlay = Some(Overlay::Tables(List::default()));
+            }
+            Action::Sort => self.tables.sort(),
             Action::Focus(pane) => self.focus_on(pane),
             Action::NextPane => self.focus_next(1),
             Action::PreviousPane => self.focus_next(-1),
@@ -277,7 +308,7 @@ impl Model {
             Pane::Processes => listed(&sight.processes, cursor).map(|process| process.what.clone())?,
             Pane::Maps => listed(&sight.maps, cursor)?.to_string(),
             Pane::Descriptors => listed(&sight.descriptors, cursor)?.path.clone().ok()?,
-            Pane::Tables => return None,
+            Pane::Tables => self.tables.row_text()?,
         })
     }
 
@@ -293,6 +324,10 @@ impl Model {
 
     fn prompt(&mut self, purpose: Purpose) {
         self.overlay = Some(Overlay::Prompt(purpose, Input::default()));
+    }
+
+    fn prompt_filter(&mut self) {
+        self.overlay = Some(Overlay::Prompt(Purpose::Filter, Input::new(&self.tables.filter)));
     }
 
     fn focus_on(&mut self, pane: Pane) {

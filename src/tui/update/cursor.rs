@@ -4,6 +4,7 @@ use super::super::keys::Action;
 use super::super::model::{Model, Pane};
 use super::super::work::{Move, Request};
 use super::listed;
+use crate::moment::Moment;
 use crate::session::{Destination, Memory};
 
 /// Rows away, for what moves by rows.
@@ -25,6 +26,7 @@ impl Model {
         match self.focus {
             Pane::Code => self.move_in_code(rows(action, page)),
             Pane::Memory => self.move_in_memory(action, page),
+            Pane::Tables => self.move_in_table(action),
             pane => {
                 let len = self.len(pane);
                 let list = self.lists.entry(pane).or_default();
@@ -82,6 +84,19 @@ impl Model {
         }
     }
 
+    fn move_in_table(&mut self, action: Action) {
+        let page = self.table_rows();
+        let tables = &mut self.tables;
+        let (len, columns) = (tables.len(), tables.columns().len());
+        match action {
+            Action::Left => tables.column = tables.column.saturating_sub(1),
+            Action::Right => tables.column = (tables.column + 1).min(columns.saturating_sub(1)),
+            Action::Home => tables.list.to(0, len, page),
+            Action::End => tables.list.to(len, len, page),
+            _ => tables.list.by(rows(action, page), len, page),
+        }
+    }
+
     /// What Enter does.
     pub(super) fn enter(&mut self) {
         let cursor = self.list(self.focus).cursor;
@@ -121,7 +136,11 @@ impl Model {
                 let Some(start) = listed(&sight.maps, cursor).map(|mapping| mapping.start) else { return };
                 self.show_memory(self.window.memory, start);
             }
-            Pane::Registers | Pane::Memory | Pane::Descriptors | Pane::Tables => {}
+            Pane::Tables => match self.tables.moment() {
+                Some(moment) => self.go(Move::Go(Destination::At(Moment(moment)))),
+                None => self.complain("this row has no Moment to go to: it needs a column named moment"),
+            },
+            Pane::Registers | Pane::Memory | Pane::Descriptors => {}
         }
     }
 }

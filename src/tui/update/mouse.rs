@@ -71,6 +71,12 @@ impl Model {
                 let offset = (row * self.row_bytes() + byte) as u64;
                 self.window.cursor = Some(self.memory_top().saturating_add(offset));
             }
+            Pane::Tables => {
+                let (len, rows) = (self.tables.len(), self.table_rows());
+                // The names of the columns come first.
+                let Some(row) = row.checked_sub(1) else { return };
+                self.tables.list.to(self.tables.list.top + row, len, rows);
+            }
             pane => {
                 let (len, rows) = (self.len(pane), self.layout().rows(pane));
                 let list = self.lists.entry(pane).or_default();

@@ -3,6 +3,7 @@
 use super::super::keys::{self, Action};
 use super::super::model::{List, Model, Overlay, Pane, Purpose};
 use super::super::prompt::Input;
+use super::super::rows::Source;
 use super::super::work::{Move, Request};
 use super::{Effect, commands};
 use crate::session::{Destination, Direction};
@@ -44,6 +45,11 @@ fn enter(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
             if let Some(mark) = model.marks.get(list.cursor) {
                 let position = mark.position;
                 model.go(Move::Visit(position));
+            }
+        }
+        Overlay::Tables(list) => {
+            if let Some(info) = model.tables.all().get(list.cursor) {
+                model.tables.show(Source::Table(info.name.clone()));
             }
         }
         Overlay::Prompt(purpose, input) => model.submit(purpose, input.text().trim()),
@@ -88,8 +94,15 @@ fn in_overlay(model: &mut Model, overlay: Overlay, name: &str, key: &KeyEvent) -
             list.by(distance, model.marks.len(), page);
             Some(Overlay::Marks(list))
         }
+        Overlay::Tables(mut list) => {
+            list.by(distance, model.tables.all().len(), page);
+            Some(Overlay::Tables(list))
+        }
         Overlay::Prompt(purpose, mut input) => {
-            input.key(key);
+            // A table is filtered while the filter is typed.
+            if input.key(key) && purpose == Purpose::Filter && input.text() != model.tables.filter {
+                model.tables.filter(&input.text());
+            }
             Some(Overlay::Prompt(purpose, input))
         }
     };
@@ -113,6 +126,8 @@ impl Model {
                 self.ask(Request::Mark { name: name.to_owned(), note: note.trim().to_owned() });
                 self.say(format!("bookmark {name}; ' lists all"));
             }
+            Purpose::Filter => {}
+            Purpose::Sql => self.tables.show(Source::Sql(text.to_owned())),
             Purpose::Search => {
                 self.sought = Some((self.focus, text.to_owned()));
                 self.search_again(Direction::Forward);

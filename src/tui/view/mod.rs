@@ -6,6 +6,7 @@ mod lists;
 mod memory;
 mod overlay;
 pub mod registers;
+mod tables;
 
 use super::model::{Model, Pane};
 use super::theme::Theme;
@@ -41,6 +42,7 @@ fn draw_pane(model: &Model, theme: Theme, pane: Pane, rect: Rect, frame: &mut Fr
         Pane::Code => code::draw(model, theme, body),
         Pane::Registers => registers::draw(model, theme, body),
         Pane::Memory => memory::draw(model, theme, body),
+        Pane::Tables => tables::draw(model, theme, body),
         pane => lists::draw(model, theme, pane, body),
     };
     let style = theme.title(model.focus == pane);
@@ -49,6 +51,12 @@ fn draw_pane(model: &Model, theme: Theme, pane: Pane, rect: Rect, frame: &mut Fr
     let rule = "─".repeat(usize::from(title.width).saturating_sub(text.chars().count()));
     frame.render_widget(Line::from(vec![Span::styled(text, style), Span::styled(rule, theme.faint())]), title);
     frame.render_widget(Paragraph::new(lines), body);
+    if rect.right() < frame.area().right() {
+        let x = rect.right() - 1;
+        for y in rect.y..rect.bottom() {
+            frame.buffer_mut().set_string(x, y, if y == rect.y { "┬" } else { "│" }, theme.faint());
+        }
+    }
 }
 
 /// The first row of a pane, and the others without the last column, which keeps panes apart.
@@ -128,6 +136,15 @@ fn hints(pane: Pane) -> &'static [(&'static str, &'static str)] {
         ],
         Pane::Console => &[("enter", "go to when it was printed"), ("/", "search"), ("[", "back"), ("?", "keys")],
         Pane::Processes => &[("enter", "look at this process"), ("f", "the one that runs"), ("?", "keys")],
+        Pane::Tables => &[
+            ("enter", "go there"),
+            ("/", "filter"),
+            (">", "sort"),
+            ("T", "tables"),
+            ("Q", "SQL"),
+            ("[", "back"),
+            ("?", "keys"),
+        ],
         Pane::Maps | Pane::Stack => &[("enter", "show"), ("/", "search"), ("y", "copy"), ("?", "keys")],
         _ => &[("s/S", "step"), ("g", "go to"), ("m", "bookmark"), ("tab", "next pane"), ("q", "leave"), ("?", "keys")],
     }

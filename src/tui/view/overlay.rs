@@ -20,6 +20,7 @@ pub fn draw(model: &Model, theme: Theme, layout: &Layout, frame: &mut Frame) {
         Some(Overlay::Help(list)) => help(theme, *list, frame),
         Some(Overlay::Palette(input, list)) => palette(theme, input, *list, frame),
         Some(Overlay::Prompt(purpose, input)) => prompt(*purpose, input, theme, layout.footer, frame),
+        Some(Overlay::Tables(list)) => tables(model, theme, *list, frame),
         Some(Overlay::Marks(list)) => marks(model, theme, *list, frame),
     }
 }
@@ -90,6 +91,8 @@ fn prompt(purpose: Purpose, input: &Input, theme: Theme, rect: Rect, frame: &mut
         Purpose::LookAt => ("show", "0xADDRESS or symbol"),
         Purpose::Mark => ("bookmark", "name, then a note"),
         Purpose::Search => ("search", "text"),
+        Purpose::Filter => ("filter", "words, column=value, column>number, column~text"),
+        Purpose::Sql => ("SQL", "SELECT ... FROM ..."),
     };
     let hint = if input.text().is_empty() { hint } else { "" };
     frame.render_widget(Clear, rect);
@@ -122,6 +125,25 @@ fn marks(model: &Model, theme: Theme, list: List, frame: &mut Frame) {
             let moment = text::moment(mark.position.moment);
             let note = printable(&mark.note);
             let text = format!("{here}{moment:>18}  {:<16} {note}", mark.name);
+            Line::styled(format!("{text:<width$}", width = usize::from(inner.width)), style)
+        })
+        .collect();
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+fn tables(model: &Model, theme: Theme, list: List, frame: &mut Frame) {
+    let all = model.tables.all();
+    let height = (all.len() as u16).saturating_add(2).clamp(5, frame.area().height.saturating_sub(4));
+    let width = frame.area().width.saturating_sub(4);
+    let inner = window(frame, "tables".to_owned(), "enter shows it, esc closes", (width, height));
+    let top = (list.cursor + 1).saturating_sub(usize::from(inner.height));
+    let lines: Vec<Line> = all
+        .iter()
+        .enumerate()
+        .skip(top)
+        .map(|(i, info)| {
+            let style = if i == list.cursor { theme.selected() } else { Default::default() };
+            let text = format!("{:<14}{:>14} rows  {}", info.name, text::grouped(info.rows), info.about);
             Line::styled(format!("{text:<width$}", width = usize::from(inner.width)), style)
         })
         .collect();
