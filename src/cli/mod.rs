@@ -12,6 +12,7 @@ mod progress;
 mod ps;
 mod record;
 mod replay;
+mod run;
 mod size;
 mod terminal;
 mod text;
@@ -42,6 +43,7 @@ enum Verb {
     #[cfg(feature = "tui")]
     Tui(tui::Tui),
     Index(index::Index),
+    Run(run::Run),
     Completions(Completions),
 }
 
@@ -95,6 +97,7 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "tui")]
         Verb::Tui(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
+        Verb::Run(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,
