@@ -17,6 +17,8 @@ mod run;
 mod size;
 mod terminal;
 mod text;
+#[cfg(feature = "tui")]
+mod tui;
 mod verify;
 
 use clap::{Parser, Subcommand};
@@ -40,6 +42,8 @@ enum Verb {
     Dump(dump::Dump),
     Gdb(gdb::Gdb),
     Find(find::Find),
+    #[cfg(feature = "tui")]
+    Tui(tui::Tui),
     Index(index::Index),
     Run(run::Run),
     Completions(Completions),
@@ -93,6 +97,8 @@ pub fn main() -> ExitCode {
         Verb::Dump(verb) => verb.execute(),
         Verb::Gdb(verb) => verb.execute(),
         Verb::Find(verb) => verb.execute(),
+        #[cfg(feature = "tui")]
+        Verb::Tui(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
         Verb::Run(verb) => verb.execute(),
         Verb::Completions(verb) => {
