@@ -10,3 +10,5 @@ pub mod registry;
 mod scene;
 pub mod sink;
 mod tap;
+#[cfg(test)]
+mod tests;
