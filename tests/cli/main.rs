@@ -21,6 +21,7 @@ mod killed;
 mod programs;
 mod refused;
 mod round_trip;
+mod syscalls;
 mod traces;
 mod travel;
 mod typed;
