@@ -11,3 +11,5 @@ pub mod registry;
 mod scene;
 pub mod sink;
 mod tap;
+#[cfg(test)]
+mod tests;
