@@ -66,9 +66,9 @@ fn what_is_copied_is_found_where_it_was_loaded_and_where_it_comes() {
 
 #[test]
 fn steps_of_any_length_tell_the_same_instructions() {
-    for (name, expression) in
-        [("heap_overflow", "[a-z]{3,}y"), ("monitor", "> [A-Z]+"), ("usermode", "(?-u)\\xff[\\x00-\\x7f]{3}\\xff")]
-    {
+    let expressions =
+        [("heap_overflow", "[a-z]{3,}y"), ("monitor", "[a-z ]{4,}"), ("usermode", r"(?-u)[\x80-\xff]{2}[\x00-\x7f]")];
+    for (name, expression) in expressions {
         let travel = travel(name);
         let until = Moment(travel.end().0.min(40_000));
         let pattern = || Pattern::regex(expression).expect("it is an expression");
