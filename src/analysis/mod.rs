@@ -4,9 +4,14 @@
 //! keeps the rows as Parquet that SQL and any other tool can read. Nothing here is seen by the guest.
 
 pub mod builtin;
+pub mod collected;
+pub mod host;
+mod kernel;
 #[cfg(feature = "query")]
 pub mod query;
 pub mod registry;
+mod scene;
 pub mod sink;
 #[cfg(feature = "query")]
 pub mod tables;
+mod tap;

@@ -12,6 +12,7 @@ mod progress;
 mod ps;
 mod record;
 mod replay;
+mod run;
 mod size;
 mod terminal;
 mod text;
@@ -38,6 +39,7 @@ enum Verb {
     Dump(dump::Dump),
     Gdb(gdb::Gdb),
     Index(index::Index),
+    Run(run::Run),
     Completions(Completions),
 }
 
@@ -89,6 +91,7 @@ pub fn main() -> ExitCode {
         Verb::Dump(verb) => verb.execute(),
         Verb::Gdb(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
+        Verb::Run(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(
                 verb.shell,

@@ -26,6 +26,10 @@ pub trait Bus {
     fn stop_requested(&self) -> bool;
     /// Virtual nanoseconds since power-on: instructions retired plus the time the CPU spent halted.
     fn clock_ns(&self, now: u64) -> u64;
+    /// What the guest has sent to its first serial port and nobody has taken yet. For an observer; the CPU does not look.
+    fn console(&self) -> &[u8] {
+        &[]
+    }
     /// The local APIC's task priority class, as CR8 shows it (0..=15).
     fn task_priority(&self) -> u8;
     /// Sets the task priority class (MOV CR8).

@@ -25,6 +25,7 @@ pub mod simd;
 pub mod softfloat;
 pub mod state;
 pub mod system;
+pub mod tap;
 pub mod tlb;
 pub mod word;
 pub mod x87;
@@ -81,6 +82,7 @@ pub struct Cpu {
     pub(crate) is_step_hidden: bool,
     bus: Option<*mut dyn Bus>,
     pub(crate) probes: probe::Probes,
+    taps: tap::Taps,
     /// The Moment at which a repeated string instruction was left between two iterations; else any other.
     pub(crate) repeating_at: u64,
     pub(crate) tlb: Tlb,

@@ -56,6 +56,12 @@ impl PhysMemory {
         let pages = ((low_len + high_len) / PAGE) as usize;
         PhysMemory { low, low_len, high, high_len, attrs: vec![0; pages], dirty: Vec::new() }
     }
+    /// Where RAM answers: guest-physical addresses, ascending, without the legacy VGA window.
+    pub fn ranges(&self) -> Vec<std::ops::Range<u64>> {
+        let low = self.low_len;
+        let ranges = [0..HOLE.start.min(low), HOLE.end..low, HIGH_BASE..HIGH_BASE + self.high_len];
+        ranges.into_iter().filter(|range| !range.is_empty()).collect()
+    }
     /// Pages of RAM, the hole included.
     pub fn page_count(&self) -> usize {
         self.attrs.len()

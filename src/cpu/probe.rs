@@ -122,7 +122,7 @@ impl Offsets {
         let offset = (address % PAGE) as usize;
         self.0[offset / 64] >> (offset % 64) & 1 != 0
     }
-    fn add(&mut self, address: u64) {
+    pub(super) fn add(&mut self, address: u64) {
         let offset = (address % PAGE) as usize;
         self.0[offset / 64] |= 1 << (offset % 64);
     }
@@ -139,14 +139,14 @@ impl Offsets {
 }
 
 impl Probes {
-    /// True if nothing is to be looked at on the way.
+    /// True if changes of privilege are to be noted.
     #[inline(always)]
-    pub(super) fn is_idle(&self) -> bool {
-        self.wanted.breakpoints.is_empty() && !self.wanted.rings
+    pub(super) fn has_rings(&self) -> bool {
+        self.wanted.rings
     }
-    /// True if blocks may follow each other unseen: neither breakpoints nor what is executed is looked for.
+    /// True if blocks may follow each other unseen, but for instructions at [`Probes::offsets`].
     pub(super) fn is_unseen(&self) -> bool {
-        self.is_idle() && self.touched.is_none()
+        !self.wanted.rings && self.touched.is_none()
     }
     pub(super) fn offsets(&self) -> &Offsets {
         &self.offsets
@@ -174,13 +174,7 @@ impl Cpu {
         let had_watches = !self.probes.wanted.watches.is_empty();
         let breaks_changed = self.probes.wanted.breakpoints != wanted.breakpoints;
         self.probes.wanted = wanted;
-        // What was cut stays cut: observers come and go, and blocks are dear.
-        if !offsets.is_in(&self.probes.offsets) {
-            offsets.add_all(&self.probes.offsets);
-            self.blocks.drop_cut(&|at, len| offsets.cuts(at, len));
-            self.probes.offsets = offsets;
-            self.forget_native();
-        }
+        self.cut_blocks(&offsets);
         if had_watches || !self.probes.wanted.watches.is_empty() {
             self.flush_translations();
         } else if breaks_changed {
@@ -188,6 +182,18 @@ impl Cpu {
             self.blocks.mappings_changed();
             self.update_mode();
         }
+    }
+    /// Sees to it that blocks begin at these offsets, and that no link leads there. What was cut stays cut: observers come and
+    /// go, and blocks are dear.
+    pub(super) fn cut_blocks(&mut self, offsets: &Offsets) {
+        if offsets.is_in(&self.probes.offsets) {
+            return;
+        }
+        let mut offsets = offsets.clone();
+        offsets.add_all(&self.probes.offsets);
+        self.blocks.drop_cut(&|at, len| offsets.cuts(at, len));
+        self.probes.offsets = offsets;
+        self.forget_native();
     }
     /// What was observed since the run was started or this was last called, in the order in which it happened.
     pub fn take_hits(&mut self) -> Vec<Hit> {
@@ -235,13 +241,13 @@ impl Cpu {
             self.note(self.at(), What::Ring { is_user });
         }
     }
-    fn code_address(&self) -> u64 {
+    pub(super) fn code_address(&self) -> u64 {
         if self.is_64bit() { self.rip } else { self.state.seg[seg::CS].base.wrapping_add(self.rip) & 0xffff_ffff }
     }
-    /// True if some breakpoint, of whatever address space, is on the instruction that the CPU stands at.
+    /// True if some breakpoint, of whatever address space, or a tap is on the instruction that the CPU stands at.
     pub(super) fn is_breakpointed(&self) -> bool {
         let la = self.code_address();
-        self.probes.offsets.has(la) && self.breakpoints_at(la, true).next().is_some()
+        self.probes.offsets.has(la) && (self.taps.stops_at(la) || self.breakpoints_at(la, true).next().is_some())
     }
     fn breakpoints_at(&self, la: u64, any_space: bool) -> impl Iterator<Item = usize> + '_ {
         let gpa = move || self.translate_quietly(la);

@@ -13,6 +13,7 @@ use super::phys::{PAGE, PhysMemory, page};
 use super::probe::{Probes, What};
 use super::state::{RFLAGS_RESET, State, cr, gpr, seg};
 use super::system::Shutdown;
+use super::tap::Taps;
 use super::tlb::{Class, Tlb};
 use super::x87::X87;
 
@@ -59,6 +60,7 @@ impl Cpu {
             is_step_hidden: false,
             bus: None,
             probes: Probes::default(),
+            taps: Taps::default(),
             repeating_at: u64::MAX,
             tlb: Tlb::new(geometry.tlb),
             phys,
@@ -75,6 +77,10 @@ impl Cpu {
 
     /// Runs until `until` instructions have been retired since power-on, or something else ends it.
     pub fn run(&mut self, bus: &mut (dyn Bus + 'static), until: u64) -> Exit {
+        self.taps.forget();
+        self.run_as_tapped(bus, until)
+    }
+    pub(super) fn run_as_tapped(&mut self, bus: &mut (dyn Bus + 'static), until: u64) -> Exit {
         let icount = self.icount();
         self.deadline = until;
         self.budget = until.wrapping_sub(icount) as i64;
@@ -86,7 +92,7 @@ impl Cpu {
 
     fn run_with_bus(&mut self) -> Exit {
         loop {
-            if !self.probes.is_idle() {
+            if self.probes.has_rings() {
                 self.note_ring();
             }
             if std::mem::take(&mut self.probes.stop) {
@@ -129,7 +135,7 @@ impl Cpu {
             }
             self.blocks.bury();
             let needs_care = shadowed || self.has_rflag(bit::TF | bit::RF) || self.has_breakpoints();
-            let outcome = if !self.probes.is_idle() && self.is_breakpointed() && !self.is_repeating() {
+            let outcome = if self.is_breakpointed() && !self.is_repeating() {
                 self.step_over_breakpoint(needs_care)
             } else if needs_care {
                 self.step_with_care()
@@ -229,12 +235,15 @@ impl Cpu {
         }
     }
 
-    /// The next instruction, which a breakpoint is on. It hits if the instruction retires.
+    /// The next instruction, which a breakpoint or a tap is on. It hits if the instruction retires.
     fn step_over_breakpoint(&mut self, needs_care: bool) -> Result<(), Shutdown> {
         let hits = self.breakpoints_here();
-        let at = self.at();
+        let (at, la, front) = (self.at(), self.code_address(), self.front());
         let outcome = if needs_care { self.step_with_care() } else { self.step_alone() };
         if self.icount() > at.0 {
+            if self.taps.stops_at(la) {
+                self.tap_executed(at.0, front, la);
+            }
             hits.into_iter().for_each(|number| self.note(at, What::Executed(number)));
         }
         outcome
@@ -283,8 +292,7 @@ impl Cpu {
         // Making room for a block may have killed others, and that changes the key.
         self.fetch_key = self.current_key(mode, rip);
         // A breakpointed instruction is always looked for, so that the run loop sees it.
-        let is_free = self.probes.is_idle() || !self.is_breakpointed();
-        if self.fetch_key != NO_KEY && is_free {
+        if self.fetch_key != NO_KEY && !self.is_breakpointed() {
             let code = self.jump_code(header, rip);
             // SAFETY: a header's `imm` is the address of its block, which lives.
             let block = unsafe { &*((*header).imm as *const Block) };

@@ -46,6 +46,8 @@ pub enum Kind {
 pub struct Descriptor {
     /// Its number.
     pub number: u32,
+    /// The address of the open file, which descriptors may share.
+    pub at: u64,
     /// What it is.
     pub kind: Kind,
     /// What readlink of /proc/PID/fd/N gives.
@@ -80,6 +82,18 @@ impl Task<'_> {
         }
         Ok(found)
     }
+
+    /// The open descriptor of a number; `None` if there is none.
+    pub fn descriptor(self, number: u32) -> Known<Option<Descriptor>> {
+        let Some(files) = self.object().optional(Member::TaskFiles)? else { return Ok(None) };
+        let table = files.pointer(Member::FilesTable)?;
+        if number >= table.u32(Member::TableMax)?.min(MOST_DESCRIPTORS) {
+            return Ok(None);
+        }
+        let files = table.pointer(Member::TableFiles)?;
+        let at = files.view.kernel().u64(files.at.wrapping_add(u64::from(number) * 8))?;
+        (at != 0).then(|| descriptor(number, files.view.object(at))).transpose()
+    }
 }
 
 fn open_numbers(table: Object) -> Known<Vec<u32>> {
@@ -98,6 +112,7 @@ fn descriptor(number: u32, file: Object) -> Known<Descriptor> {
     let mode = inode.u16(Member::InodeMode)?;
     Ok(Descriptor {
         number,
+        at: file.at,
         kind: kind(file, inode, mode)?,
         path: file.part(Member::FilePath).and_then(Object::path),
         position: file.u64(Member::FilePosition)?,

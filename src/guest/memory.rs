@@ -4,6 +4,7 @@
 //! Source of the entries' shape: SDM vol. 3, 4.5 (4-level paging).
 
 use super::absent::{Known, Why};
+use crate::cpu::Cpu;
 use crate::machine::Machine;
 use std::ops::Range;
 
@@ -20,10 +21,20 @@ pub trait Physical {
 
 impl Physical for Machine {
     fn page(&self, gpa: u64) -> Option<&[u8]> {
-        self.cpu.phys.page(gpa).map(|page| self.cpu.phys.page_bytes(page.index))
+        self.cpu.page(gpa)
     }
     fn ranges(&self) -> Vec<Range<u64>> {
         self.ram().ranges()
+    }
+}
+
+impl Physical for Cpu {
+    #[inline]
+    fn page(&self, gpa: u64) -> Option<&[u8]> {
+        self.phys.page(gpa).map(|page| self.phys.page_bytes(page.index))
+    }
+    fn ranges(&self) -> Vec<Range<u64>> {
+        self.phys.ranges()
     }
 }
 

@@ -7,9 +7,10 @@ use super::absent::{Absent, Known, Why};
 use super::btf::{self, Types};
 use super::image::{Image, kernel_root};
 use super::kallsyms;
-use super::layout::Layout;
+use super::layout::{Layout, Member};
 use super::memory::{Physical, Root, Space};
 use super::symbols::Symbols;
+use crate::cpu::Cpu;
 use crate::machine::Machine;
 use std::ops::Range;
 
@@ -39,7 +40,11 @@ pub struct Vcpu {
 impl Vcpu {
     /// Of a machine that stands still.
     pub fn of(machine: &Machine) -> Vcpu {
-        let (cpu, state) = (&machine.cpu, &machine.cpu.state);
+        Vcpu::of_cpu(&machine.cpu)
+    }
+    /// Of a processor, between two instructions.
+    pub fn of_cpu(cpu: &Cpu) -> Vcpu {
+        let state = &cpu.state;
         let mut regs = [0; 16];
         regs.copy_from_slice(&cpu.regs[..16]);
         Vcpu {
@@ -107,6 +112,16 @@ impl Profile {
             found => Why::OtherKernel { found, expected: self.lstar },
         };
         Err(why.for_fact("kernel"))
+    }
+
+    /// IA32_LSTAR of this boot: while it has this value, this profile is good.
+    pub fn system_call_entry(&self) -> u64 {
+        self.lstar
+    }
+
+    /// Bytes from the start of a structure to a member.
+    pub fn offset(&self, member: Member) -> Known<u64> {
+        self.layout.offset(member)
     }
 
     /// The address of a symbol.

@@ -3,6 +3,7 @@
 use super::absent::{Known, Why};
 use super::layout::Member;
 use super::view::{Object, lossy};
+use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 const UNIX: u16 = 1;
@@ -116,6 +117,38 @@ impl Connection {
         ];
         let index = usize::from(value).checked_sub(1);
         index.and_then(|i| IN_ORDER.get(i)).copied().unwrap_or(Connection::Other(value))
+    }
+}
+
+impl fmt::Display for SocketType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SocketType::Stream => f.write_str("STREAM"),
+            SocketType::Datagram => f.write_str("DGRAM"),
+            SocketType::Raw => f.write_str("RAW"),
+            SocketType::SequencedPacket => f.write_str("SEQPACKET"),
+            SocketType::Other(kind) => write!(f, "type {kind}"),
+        }
+    }
+}
+
+impl fmt::Display for Socket {
+    /// `INET STREAM 10.0.2.15:40000 -> 10.0.2.2:80`; the other side only where there is one.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Socket::Internet { kind, local, remote, .. } => {
+                let family = if local.is_ipv4() { "INET" } else { "INET6" };
+                write!(f, "{family} {kind} {local}")?;
+                if remote.port() == 0 { Ok(()) } else { write!(f, " -> {remote}") }
+            }
+            Socket::Unix { kind, name, peer_name, .. } => {
+                write!(f, "UNIX {kind}")?;
+                name.as_ref().map_or(Ok(()), |name| write!(f, " {name}"))?;
+                peer_name.as_ref().map_or(Ok(()), |name| write!(f, " -> {name}"))
+            }
+            Socket::Netlink { protocol, port } => write!(f, "NETLINK protocol {protocol} port {port}"),
+            Socket::Other { family } => write!(f, "family {family}"),
+        }
     }
 }
 

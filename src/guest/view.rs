@@ -72,15 +72,21 @@ impl<'m> View<'m> {
         self.kernel().u64(self.profile.address("__per_cpu_offset")?)
     }
 
-    /// The thread that runs, as the kernel sees it.
-    pub fn current_task(&self) -> Known<Task<'_>> {
+    /// Where the kernel keeps the address of the thread that runs: the same for all of a boot.
+    pub fn current_place(&self) -> Known<u64> {
         let symbols = &self.profile.symbols;
         let place = match symbols.address("current_task") {
             Some(offset) => offset,
             // From 6.2 on it lies among the hot per-CPU values.
             None => self.profile.address("pcpu_hot")?.wrapping_add(self.profile.layout.offset(Member::HotCurrent)?),
         };
-        let at = self.kernel().u64(self.per_cpu()?.wrapping_add(place))?;
+        Ok(self.per_cpu()?.wrapping_add(place))
+    }
+
+    /// The thread that runs, as the kernel sees it.
+    pub fn current_task(&self) -> Known<Task<'_>> {
+        let place = self.current_place()?;
+        let at = self.kernel().u64(place)?;
         if at == 0 {
             return Err(Why::Null { at: place }.for_fact("current task"));
         }

@@ -15,6 +15,7 @@ pub mod transcript;
 use crate::cpu::Cpu;
 pub use crate::cpu::block::{Engine, Geometry};
 use crate::cpu::run::Exit as CpuExit;
+use crate::cpu::tap::Tap;
 use crate::moment::Moment;
 use boot::{BootError, BootPlan};
 use device::rtc::RamSize;
@@ -123,6 +124,13 @@ impl Machine {
     ///
     /// Stopping at a limit and going on changes nothing: running to M and then to N is running to N.
     pub fn run(&mut self, limit: Moment, waits: bool) -> Exit {
+        self.run_with(limit, waits, None)
+    }
+    /// As [`Machine::run`], and `tap` is shown what `Cpu::tap` asked for.
+    pub fn run_tapped(&mut self, limit: Moment, waits: bool, tap: &mut dyn Tap) -> Exit {
+        self.run_with(limit, waits, Some(tap))
+    }
+    fn run_with(&mut self, limit: Moment, waits: bool, mut tap: Option<&mut dyn Tap>) -> Exit {
         let mut idle_events = 0;
         loop {
             let now = self.cpu.icount();
@@ -137,7 +145,11 @@ impl Machine {
                 Some(ns) => limit.0.min(now + ns.saturating_sub(self.pc.now_ns(now))),
                 None => limit.0,
             };
-            match self.cpu.run(&mut self.pc, until) {
+            let exit = match &mut tap {
+                Some(tap) => self.cpu.run_tapped(&mut self.pc, until, *tap),
+                None => self.cpu.run(&mut self.pc, until),
+            };
+            match exit {
                 CpuExit::Limit | CpuExit::Stopped => {}
                 CpuExit::Shutdown => return Exit::Shutdown,
                 CpuExit::Observed => return Exit::Observed,
@@ -154,7 +166,11 @@ impl Machine {
                         return Exit::Halted { until_ns };
                     }
                     let Some(ns) = until_ns.filter(|_| idle_events < EVENTS_UNTIL_DEAD) else { return Exit::Dead };
-                    self.advance_halted(ns.saturating_sub(self.clock_ns()));
+                    let ns = ns.saturating_sub(self.clock_ns());
+                    match &mut tap {
+                        Some(tap) => self.advance_halted_tapped(ns, *tap),
+                        None => self.advance_halted(ns),
+                    }
                 }
             }
         }
@@ -163,6 +179,14 @@ impl Machine {
     /// Moves the clock on while the CPU is halted.
     pub fn advance_halted(&mut self, ns: u64) {
         self.pc.advance_halted(ns);
+    }
+    /// As [`Machine::advance_halted`], for a tap to see.
+    pub fn advance_halted_tapped(&mut self, ns: u64, tap: &mut dyn Tap) {
+        self.pc.advance_halted(ns);
+        if ns > 0 {
+            let until_ns = self.clock_ns();
+            self.cpu.tap_idle(tap, until_ns);
+        }
     }
 
     /// Up to 15 bytes of code at the instruction pointer, as far as they are mapped.

@@ -42,6 +42,10 @@ impl Transcript {
             self.sent.push(Sent { at: Moment(now), bytes: std::mem::take(&mut self.line) });
         }
     }
+    /// The bytes since the last [`Transcript::take_live`].
+    pub fn live(&self) -> &[u8] {
+        &self.live
+    }
     /// The bytes since the last call, ended or not, for showing.
     pub fn take_live(&mut self) -> Vec<u8> {
         std::mem::take(&mut self.live)

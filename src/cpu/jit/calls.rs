@@ -132,7 +132,11 @@ impl Cpu {
     }
     /// The code of a block that generated code goes on with, looked for as the run loop does it; 0 if that has to.
     fn code_at(&mut self, mode: Mode, rip: u64) -> usize {
-        if !self.probes.is_unseen() || mode.0 & Mode::CODE != 2 || !is_far_from_hole(rip) {
+        if !self.probes.is_unseen()
+            || self.probes.offsets().has(rip)
+            || mode.0 & Mode::CODE != 2
+            || !is_far_from_hole(rip)
+        {
             return 0;
         }
         let key = self.current_key(mode, rip);

@@ -11,6 +11,7 @@
 use crate::cpu::Cpu;
 use crate::cpu::fault::{Fault, Pending, Stop, vector};
 use crate::cpu::flags::bit;
+use crate::cpu::tap::{Gate, What};
 
 /// A fault during the delivery of a double fault: the processor stops until reset.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,10 +49,38 @@ impl Event {
     pub fn saved_flags(&self, cpu: &Cpu) -> u64 {
         cpu.rflags() | if self.source == Source::Fault { bit::RF } else { 0 }
     }
+    /// As a tap is shown it.
+    fn seen(&self, before: Interrupted, cr2: Option<u64>) -> What {
+        What::Delivery {
+            vector: self.vector,
+            error: self.code,
+            address: cr2.filter(|_| self.vector == vector::PF && self.is_exception()),
+            is_external: self.source == Source::External,
+            is_software: self.source == Source::Software,
+            rip: before.rip,
+            from_user: before.from_user,
+        }
+    }
     fn is_exception(&self) -> bool {
         matches!(self.source, Source::Fault | Source::Trap)
     }
 }
+
+/// What an event interrupts.
+#[derive(Clone, Copy)]
+struct Interrupted {
+    rip: u64,
+    from_user: bool,
+}
+
+impl Interrupted {
+    fn of(cpu: &Cpu) -> Interrupted {
+        Interrupted { rip: cpu.rip, from_user: cpu.state.cpl == 3 }
+    }
+}
+
+/// The vector of the old system calls of 32-bit Linux programs.
+const LINUX_I386: u8 = 0x80;
 
 /// The severity of an exception (SDM vol. 3, table 6-4).
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -121,6 +150,7 @@ impl Cpu {
     /// Runs INT n, INT3, INTO or INT1 from inside the instruction. A task gate may end in a fault of the new task.
     pub(super) fn software_interrupt(&mut self, vector: u8, source: Source) -> Result<(), Stop> {
         let event = Event { vector, code: None, source };
+        let before = Interrupted::of(self);
         if let Err(stop) = self.interrupt(&event).and_then(|landed| self.land(landed)) {
             if let Pending::Fault(f) = self.pending {
                 self.pending = Pending::Fault(with_ext(&event, f));
@@ -129,25 +159,38 @@ impl Cpu {
         }
         // The gate cleared TF before the trap of this instruction could be taken.
         self.is_step_hidden = true;
+        self.tap_delivery(true, || event.seen(before, None));
+        if vector == LINUX_I386 && self.state.cpl != 3 {
+            self.tap_syscall(if before.from_user { 3 } else { 0 }, Gate::Interrupt, before.rip);
+        }
         Ok(())
     }
     /// Ends an instruction that switched tasks: a fault found after the switch belongs to the new task.
     pub(super) fn land(&mut self, fault_of_new_task: Option<Fault>) -> Result<(), Stop> {
         let Some(fault) = fault_of_new_task else { return Ok(()) };
-        if self.deliver_fault(fault).is_err() {
+        self.note_fault(&fault);
+        if self.deliver_inside(Event::exception(fault), true).is_err() {
             // The double fault could not be delivered in this state and will fail again, which stops the machine.
             return self.fault(Fault { vector: vector::DF, code: Some(0), address: None });
         }
         Ok(())
     }
     fn deliver(&mut self, first: Event) -> Result<(), Shutdown> {
+        self.deliver_inside(first, false)
+    }
+    /// With `is_inside`, as part of the running instruction.
+    fn deliver_inside(&mut self, first: Event, is_inside: bool) -> Result<(), Shutdown> {
+        let before = Interrupted::of(self);
         let was_alone = std::mem::replace(&mut self.is_alone, true);
         let outcome = self.deliver_until_accepted(first);
         self.is_alone = was_alone;
         self.pending = Pending::Nothing;
-        outcome
+        let event = outcome?;
+        let cr2 = self.state.cr2;
+        self.tap_delivery(is_inside, || event.seen(before, Some(cr2)));
+        Ok(())
     }
-    fn deliver_until_accepted(&mut self, first: Event) -> Result<(), Shutdown> {
+    fn deliver_until_accepted(&mut self, first: Event) -> Result<Event, Shutdown> {
         let mut event = first;
         loop {
             let second = match self.interrupt(&event) {
@@ -163,7 +206,7 @@ impl Cpu {
         }
         let s = &mut self.state;
         (s.is_halted, s.interrupt_shadow, s.debug_shadow) = (false, false, false);
-        Ok(())
+        Ok(event)
     }
     /// CR2 takes the address as soon as the page fault is found, even if a double fault replaces it.
     fn note_fault(&mut self, fault: &Fault) {

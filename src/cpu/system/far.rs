@@ -51,7 +51,10 @@ pub(super) fn ret(cpu: &mut Cpu, _: &Op, insn: &Instruction) -> Result<(), Stop>
         Code::Retfq => (8, false),
         _ => (8, true),
     };
-    cpu.far_return(size, if has_immediate { u64::from(insn.immediate16()) } else { 0 })
+    let from = cpu.state.cpl;
+    cpu.far_return(size, if has_immediate { u64::from(insn.immediate16()) } else { 0 })?;
+    cpu.tap_return(from);
+    Ok(())
 }
 
 fn direct_pointer(insn: &Instruction) -> (u16, u64, u8) {
@@ -252,7 +255,9 @@ impl Cpu {
             tss = behind.segment(selector);
         }
         let fault = self.switch_task(tss, how, self.rflags())?;
-        self.land(fault)
+        self.land(fault)?;
+        self.tap_return(cpl);
+        Ok(())
     }
     fn far_return(&mut self, size: u8, dropped: u64) -> Result<(), Stop> {
         let mut stack = Stack::current(self);

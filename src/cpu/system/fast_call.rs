@@ -11,6 +11,7 @@ use crate::cpu::fault::{Fault, Stop};
 use crate::cpu::flags::bit;
 use crate::cpu::op::Op;
 use crate::cpu::state::{attr, cr, gpr, seg};
+use crate::cpu::tap::Gate;
 use iced_x86::{Code, Instruction, Register};
 
 const CODE: u16 = 0xb;
@@ -40,7 +41,9 @@ pub(super) fn syscall(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<(), Stop
     cpu.set_rflags(flags & !cpu.state.msr.fmask);
     let selector = (cpu.state.msr.star >> 32) as u16 & !3;
     let entry = cpu.state.msr.lstar;
+    let (from, back) = (cpu.state.cpl, cpu.rip);
     cpu.enter_flat(selector, selector.wrapping_add(8), 0, true, entry);
+    cpu.tap_syscall(from, Gate::Syscall, back);
     Ok(())
 }
 
@@ -59,6 +62,7 @@ pub(super) fn sysret(cpu: &mut Cpu, _: &Op, insn: &Instruction) -> Result<(), St
     cpu.set_rflags(cpu.regs[gpr::R11] & bit::ALL & !dropped);
     let (cs, rip) = if is_64bit { (selector.wrapping_add(16), rip) } else { (selector, rip & 0xffff_ffff) };
     cpu.enter_flat(cs | 3, selector.wrapping_add(8) | 3, 3, is_64bit, rip);
+    cpu.tap_return(0);
     Ok(())
 }
 
@@ -73,7 +77,9 @@ pub(super) fn sysenter(cpu: &mut Cpu, _: &Op, _: &Instruction) -> Result<(), Sto
     cpu.set_rflags(cpu.rflags() & !(bit::VM | bit::IF | bit::RF));
     cpu.regs[gpr::RSP] = cpu.state.msr.sysenter_esp & mask;
     let entry = cpu.state.msr.sysenter_eip & mask;
+    let (from, back) = (cpu.state.cpl, cpu.rip);
     cpu.enter_flat(selector, selector.wrapping_add(8), 0, is_64bit, entry);
+    cpu.tap_syscall(from, Gate::Sysenter, back);
     Ok(())
 }
 
@@ -95,6 +101,7 @@ pub(super) fn sysexit(cpu: &mut Cpu, _: &Op, insn: &Instruction) -> Result<(), S
         let rip = rip & 0xffff_ffff;
         cpu.enter_flat(selector.wrapping_add(16) | 3, selector.wrapping_add(24) | 3, 3, false, rip);
     }
+    cpu.tap_return(0);
     Ok(())
 }
 

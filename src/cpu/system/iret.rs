@@ -17,6 +17,7 @@ pub(super) fn iret(cpu: &mut Cpu, _: &Op, insn: &Instruction) -> Result<(), Stop
         Code::Iretd => 4,
         _ => 8,
     };
+    let from = cpu.state.cpl;
     if cpu.has_paragraphs() {
         cpu.iret_paragraphs(size)?;
     } else if cpu.has_rflag(bit::NT) {
@@ -28,6 +29,7 @@ pub(super) fn iret(cpu: &mut Cpu, _: &Op, insn: &Instruction) -> Result<(), Stop
         cpu.iret_protected(size)?;
     }
     cpu.state.nmi_blocked = false;
+    cpu.tap_return(from);
     Ok(())
 }
 

@@ -46,7 +46,9 @@ impl Cpu {
         self.check_port(port, size)?;
         self.must_be_alone()?;
         let now = self.now();
+        let before = self.console_before();
         self.bus().port_write(port, size, value, now);
+        self.tap_console(before);
         Ok(())
     }
     fn read_port_to(&mut self, port: u16, register: Register) -> Result<(), Stop> {

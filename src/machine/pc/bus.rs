@@ -95,6 +95,10 @@ impl Bus for Pc {
         self.clock.ns(now)
     }
 
+    fn console(&self) -> &[u8] {
+        self.transcript.live()
+    }
+
     fn task_priority(&self) -> u8 {
         self.lapic.task_priority_class()
     }

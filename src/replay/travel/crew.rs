@@ -55,7 +55,7 @@ impl Crew {
         rayon::scope(|scope| {
             for worker in &self.workers[..count] {
                 scope.spawn(|_| {
-                    let result = self.with_worker(worker, &work);
+                    let result = self.with_worker(worker, &mut |stand| work(stand));
                     if result.is_err() {
                         *outcome.lock().expect("no holder panics") = result;
                     }
@@ -66,10 +66,34 @@ impl Crew {
         Ok(best.into_inner().expect("no holder panics").1)
     }
 
+    /// Has `work` done on so many machines at once, or as many as there are; the first error.
+    pub(super) fn all_at_once(
+        &self,
+        count: usize,
+        work: &(dyn Fn(&mut Stand) -> Result<(), Error> + Sync),
+    ) -> Result<(), Error> {
+        let failure: Mutex<Option<Error>> = Mutex::new(None);
+        // Threads of their own: work may wait for other work, which a pool with fewer threads would never begin.
+        std::thread::scope(|scope| {
+            for worker in self.workers.iter().take(count) {
+                scope.spawn(|| {
+                    if let Err(error) = self.with_worker(worker, &mut |stand| work(stand)) {
+                        failure.lock().expect("no holder panics").get_or_insert(error);
+                    }
+                });
+            }
+        });
+        failure.into_inner().expect("no holder panics").map_or(Ok(()), Err)
+    }
+    /// Has `work` done on the first machine.
+    pub(super) fn first(&self, work: &mut dyn FnMut(&mut Stand) -> Result<(), Error>) -> Result<(), Error> {
+        self.workers.first().map_or(Ok(()), |worker| self.with_worker(worker, work))
+    }
+
     fn with_worker(
         &self,
         worker: &Mutex<Option<Stand>>,
-        work: &(dyn Fn(&mut Stand) -> Result<(), Error> + Sync),
+        work: &mut dyn FnMut(&mut Stand) -> Result<(), Error>,
     ) -> Result<(), Error> {
         let mut slot = worker.lock().expect("no holder panics");
         if slot.is_none() {

@@ -13,6 +13,7 @@ mod pass;
 mod runner;
 mod script;
 mod search;
+mod slices;
 mod stand;
 mod step;
 
@@ -27,6 +28,7 @@ use crate::recording::{self, Reader};
 use crew::Crew;
 use history::History;
 pub use script::Script;
+pub use slices::{Cut, Stretch, Visit};
 use stand::Stand;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -191,7 +193,7 @@ impl Cancel {
     }
     /// For one piece of work: what was seen once stays, also if the wish is taken back meanwhile. Work that stopped half-way
     /// because of it would else take its half for the whole.
-    fn latched(&self) -> Cancel {
+    pub(crate) fn latched(&self) -> Cancel {
         Cancel { is_requested: Arc::default(), outer: Some(self.is_requested.clone()) }
     }
 }

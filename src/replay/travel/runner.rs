@@ -4,8 +4,10 @@
 use super::Position;
 use super::script::Script;
 use crate::cpu::probe::{Hit, Wanted, What};
+use crate::cpu::tap::Tap;
 use crate::machine::{Exit, Machine, MachineState};
 use crate::moment::Moment;
+use crate::recording::InputData;
 use crate::replay::{Error, deliver};
 use serde::{Deserialize, Serialize};
 use std::sync::Arc;
@@ -55,17 +57,30 @@ impl Runner {
     }
     /// Runs to a Moment ahead, or until something observed happens.
     pub fn run(&mut self, to: Moment) -> Result<Stopped, Error> {
+        self.run_with(to, None)
+    }
+    /// As [`Runner::run`], and `tap` is shown what `Cpu::tap` asked for.
+    pub fn run_tapped(&mut self, to: Moment, tap: &mut dyn Tap) -> Result<Stopped, Error> {
+        self.run_with(to, Some(tap))
+    }
+    fn run_with(&mut self, to: Moment, mut tap: Option<&mut dyn Tap>) -> Result<Stopped, Error> {
         loop {
             let now = self.machine.now();
             if now >= to {
                 return Ok(Stopped::There);
             }
             while let Some(input) = self.script.inputs.get(self.next).filter(|i| i.at <= now) {
-                deliver(&mut self.machine, &input.data);
+                match (&input.data, &mut tap) {
+                    (InputData::HaltAdvance { ns }, Some(tap)) => self.machine.advance_halted_tapped(*ns, *tap),
+                    (data, _) => deliver(&mut self.machine, data),
+                }
                 self.next += 1;
             }
             let next = self.script.inputs.get(self.next).map_or(to, |i| i.at.min(to));
-            let exit = self.machine.run(next, false);
+            let exit = match &mut tap {
+                Some(tap) => self.machine.run_tapped(next, false, *tap),
+                None => self.machine.run(next, false),
+            };
             self.machine.pc.transcript.take_live();
             self.machine.pc.transcript.take_sent();
             match exit {

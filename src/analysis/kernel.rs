@@ -1,0 +1,164 @@
+//! What is constant about the Linux inside for one boot, made ready for questions that are asked millions of times.
+//!
+//! It is found once for a recording and shared by all workers. Everything that it is asked comes from the memory of the
+//! Moment; nothing is remembered from one question to the next.
+
+use crate::cpu::Cpu;
+use crate::guest::{Known, Member, Physical, Profile, Space, View, Why};
+use crate::machine::Machine;
+use crate::replay::Error;
+use crate::replay::travel::{Cancel, Travel};
+use reenact_plugin::{Comm, TaskKey};
+
+/// Places in a recording at which a kernel is looked for, from the end backwards.
+const LOOKS: u64 = 12;
+/// More system calls than any table has.
+const MOST_SYSCALLS: u64 = 1024;
+/// The size of a kernel stack of x86-64 Linux, where no symbol tells it.
+const THREAD_SIZE: u64 = 16 << 10;
+/// Names in the table of system calls that are not what programs call them.
+const RENAMED: [(&str, &str); 6] = [
+    ("newstat", "stat"),
+    ("newfstat", "fstat"),
+    ("newlstat", "lstat"),
+    ("newuname", "uname"),
+    ("umount", "umount2"),
+    ("sendfile64", "sendfile"),
+];
+
+/// Where members of `task_struct` are.
+struct TaskLayout {
+    tid: u64,
+    pid: u64,
+    comm: u64,
+    started: Option<u64>,
+}
+
+/// The kernel of one boot.
+pub struct Kernel {
+    /// What the guest view knows of it.
+    pub profile: Profile,
+    /// Physical address of the pointer to the running task.
+    current: u64,
+    /// Where the kernel maps all of RAM.
+    direct: Option<u64>,
+    task: TaskLayout,
+    /// Names of system calls by number.
+    syscalls: Vec<Option<String>>,
+    /// Bytes of a kernel stack.
+    pub thread_size: u64,
+}
+
+impl Kernel {
+    /// Looks for the kernel of a recording, from its end backwards; if there is none, why not at the end.
+    ///
+    /// # Errors
+    /// When the recording cannot be replayed.
+    pub fn find(travel: &Travel, cancel: &Cancel) -> Result<Known<Kernel>, Error> {
+        let why = std::cell::RefCell::new(None);
+        let found = travel.find_backwards(LOOKS, cancel, &|machine| match Kernel::of(machine) {
+            Ok(kernel) => Some(kernel),
+            Err(absent) => {
+                why.borrow_mut().get_or_insert(absent);
+                None
+            }
+        })?;
+        let absent = || why.take().unwrap_or(Why::NoKernel.for_fact("kernel"));
+        Ok(found.ok_or_else(absent))
+    }
+
+    /// The kernel that runs on a machine.
+    pub fn of(machine: &Machine) -> Known<Kernel> {
+        let profile = Profile::of(machine)?;
+        let view = View::of(machine, &profile)?;
+        let space = view.kernel();
+        let current = view.current_place()?;
+        let current = space.translate(current).ok_or(Why::NotMapped { at: current }.for_fact("current task"))?;
+        let direct = profile.address("page_offset_base").and_then(|at| space.u64(at)).ok();
+        let task = TaskLayout {
+            tid: profile.offset(Member::TaskPid)?,
+            pid: profile.offset(Member::TaskTgid)?,
+            comm: profile.offset(Member::TaskComm)?,
+            started: profile.offset(Member::TaskStartedBoot).ok(),
+        };
+        let syscalls = syscalls(&view);
+        let ends = [("__start_init_task", "__end_init_task"), ("__start_init_stack", "__end_init_stack")];
+        let size = |(from, to)| Some(profile.symbols.address(to)?.wrapping_sub(profile.symbols.address(from)?));
+        let thread_size = ends.into_iter().find_map(size).filter(|size| (4096..=1 << 20).contains(size));
+        Ok(Kernel { current, direct, task, syscalls, thread_size: thread_size.unwrap_or(THREAD_SIZE), profile })
+    }
+
+    /// True if this is the kernel that runs on the CPU.
+    #[inline]
+    pub fn runs_on(&self, cpu: &Cpu) -> bool {
+        cpu.state.msr.lstar == self.profile.system_call_entry()
+    }
+
+    /// The name of a system call.
+    pub fn syscall_name(&self, number: u32) -> Option<&str> {
+        self.syscalls.get(number as usize)?.as_deref()
+    }
+
+    /// The running task's address.
+    #[inline]
+    pub fn current(&self, cpu: &Cpu) -> Option<u64> {
+        let task = u64::from_le_bytes(physical(cpu, self.current)?);
+        (task >= UPPER).then_some(task)
+    }
+
+    /// A task in numbers.
+    #[inline]
+    pub fn task(&self, cpu: &Cpu, at: u64) -> Option<reenact_plugin::Task> {
+        let tid = u32::from_le_bytes(self.read(cpu, at.wrapping_add(self.task.tid))?);
+        let pid = u32::from_le_bytes(self.read(cpu, at.wrapping_add(self.task.pid))?);
+        let comm = Comm(self.read(cpu, at.wrapping_add(self.task.comm))?);
+        let start_ns = match self.task.started {
+            Some(offset) => u64::from_le_bytes(self.read(cpu, at.wrapping_add(offset))?),
+            None => 0,
+        };
+        Some(reenact_plugin::Task { key: TaskKey { at, tid, start_ns }, pid, comm })
+    }
+
+    /// Bytes of the kernel's memory.
+    #[inline]
+    fn read<const N: usize>(&self, cpu: &Cpu, va: u64) -> Option<[u8; N]> {
+        if va < UPPER {
+            return None;
+        }
+        if let Some(direct) = self.direct
+            && let Some(bytes) = physical(cpu, va.wrapping_sub(direct))
+        {
+            return Some(bytes);
+        }
+        let mut bytes = [0; N];
+        Space { ram: cpu, root: self.profile.root }.read(va, &mut bytes).ok()?;
+        Some(bytes)
+    }
+}
+
+/// Where kernels live.
+const UPPER: u64 = 0xffff_8000_0000_0000;
+
+/// Bytes of RAM inside one page.
+#[inline]
+fn physical<const N: usize>(cpu: &Cpu, gpa: u64) -> Option<[u8; N]> {
+    cpu.page(gpa)?.get((gpa % 4096) as usize..)?.first_chunk().copied()
+}
+
+/// Names by number, from `sys_call_table` and the names of what it points to.
+fn syscalls(view: &View) -> Vec<Option<String>> {
+    let Ok(table) = view.profile.address("sys_call_table") else { return Vec::new() };
+    // The table ends where the next symbol begins.
+    let entries = view.profile.symbols.at(table).map_or(0, |located| located.size / 8).min(MOST_SYSCALLS);
+    let function = |number: u64| view.kernel().u64(table.wrapping_add(number * 8)).ok();
+    (0..entries).map(|n| name(view.profile.symbols.exactly_at(function(n)?)?)).collect()
+}
+
+fn name(function: &str) -> Option<String> {
+    let name = function.strip_prefix("__x64_sys_").or_else(|| function.strip_prefix("sys_"))?;
+    if name == "ni_syscall" {
+        return None;
+    }
+    let renamed = RENAMED.iter().find(|(from, _)| *from == name);
+    Some(renamed.map_or(name, |(_, to)| to).to_owned())
+}

@@ -1,0 +1,182 @@
+//! Between the engine's taps and plugins: what happened becomes events, and each goes to those who want it.
+
+use super::kernel::Kernel;
+use super::scene::{At, Loaded};
+use crate::cpu::Cpu;
+use crate::cpu::state::gpr;
+use crate::cpu::tap::{Gate, Seen, Tap, Wanted, What};
+use reenact_plugin::{Abi, ErasedSlice, Event, Notes, Rows, Scene, Value, Wants};
+use std::collections::BTreeMap;
+
+/// Where the kernel switches threads: RDI is the one that stops, RSI the one that goes on.
+const SWITCH: &str = "__switch_to_asm";
+/// Notes that are passed on together.
+const TOGETHER: usize = 8192;
+
+/// Who wants what: analyses by their numbers.
+#[derive(Default)]
+pub struct Subscribers {
+    syscalls: Vec<usize>,
+    user_returns: Vec<usize>,
+    interrupts: Vec<usize>,
+    console: Vec<usize>,
+    idle: Vec<usize>,
+    /// By the address of the instruction: the analysis, and the number of the function; none for a switch.
+    executed: BTreeMap<u64, Vec<(usize, Option<usize>)>>,
+}
+
+impl Subscribers {
+    /// From what each analysis wants. Functions are those of the kernel.
+    pub fn new<'w>(wants: impl Iterator<Item = (usize, &'w Wants)>, kernel: Option<&Kernel>) -> Subscribers {
+        let mut all = Subscribers::default();
+        let address = |name: &str| kernel.and_then(|k| k.profile.symbols.address(name));
+        for (number, wants) in wants {
+            let lists = [
+                (wants.syscalls, &mut all.syscalls),
+                (wants.user_returns, &mut all.user_returns),
+                (wants.interrupts, &mut all.interrupts),
+                (wants.console, &mut all.console),
+                (wants.idle, &mut all.idle),
+            ];
+            lists.into_iter().filter(|(is_wanted, _)| *is_wanted).for_each(|(_, list)| list.push(number));
+            if let Some(at) = address(SWITCH).filter(|_| wants.switches) {
+                all.executed.entry(at).or_default().push((number, None));
+            }
+            for (index, name) in wants.functions.iter().enumerate() {
+                if let Some(at) = address(name) {
+                    all.executed.entry(at).or_default().push((number, Some(index)));
+                }
+            }
+        }
+        all
+    }
+    /// As the engine is told.
+    pub fn wanted(&self) -> Wanted {
+        Wanted {
+            syscalls: !self.syscalls.is_empty(),
+            user_returns: !self.user_returns.is_empty(),
+            deliveries: !self.interrupts.is_empty(),
+            executed: self.executed.keys().copied().collect(),
+            console: !self.console.is_empty(),
+            idle: !self.idle.is_empty(),
+        }
+    }
+}
+
+/// Takes rows of one plugin, whose tables are not the first of all.
+pub struct From<'a> {
+    pub rows: &'a mut dyn Rows,
+    /// Tables of the plugins before it.
+    pub first: usize,
+}
+
+impl Rows for From<'_> {
+    fn push(&mut self, table: usize, row: &[Value<'_>]) {
+        self.rows.push(self.first + table, row);
+    }
+}
+
+/// One analysis in one slice.
+pub struct Listener<'a> {
+    /// Its tables begin behind those of the ones before it.
+    pub first_table: usize,
+    pub slice: Box<dyn ErasedSlice + 'a>,
+}
+
+/// Passes notes on; false when nobody takes them any more.
+pub type Pass<'a> = dyn FnMut(usize, Notes) -> bool + 'a;
+
+/// What listens in one slice.
+pub struct Fan<'a> {
+    pub subscribers: &'a Subscribers,
+    /// By number; none for those that do not listen here.
+    pub listeners: Vec<Option<Listener<'a>>>,
+    pub kernel: Result<&'a Kernel, &'a str>,
+    pub loaded: Loaded,
+    pub rows: &'a mut dyn Rows,
+    pub pass: &'a mut Pass<'a>,
+    /// Nobody takes notes any more.
+    pub is_over: bool,
+}
+
+impl Fan<'_> {
+    fn show(&mut self, number: usize, event: &Event, scene: &dyn Scene) {
+        let Some(Some(listener)) = self.listeners.get_mut(number) else { return };
+        listener.slice.see(event, scene, &mut From { rows: &mut *self.rows, first: listener.first_table });
+        if listener.slice.waiting() >= TOGETHER {
+            let notes = listener.slice.take();
+            self.is_over |= !(self.pass)(number, notes);
+        }
+    }
+    fn show_all(&mut self, numbers: &[usize], event: &Event, scene: &dyn Scene) {
+        for &number in numbers {
+            self.show(number, event, scene);
+        }
+    }
+    /// Ends the slice, with the machine at its end.
+    pub fn finish(mut self, cpu: &Cpu) {
+        let loaded = std::mem::take(&mut self.loaded);
+        let scene = At::new(cpu, None, self.kernel, &loaded);
+        for (number, listener) in self.listeners.into_iter().enumerate() {
+            let Some(listener) = listener else { continue };
+            let rows = &mut From { rows: &mut *self.rows, first: listener.first_table };
+            let notes = listener.slice.finish(&scene, rows);
+            if !self.is_over {
+                self.is_over = !(self.pass)(number, notes);
+            }
+        }
+    }
+}
+
+impl Tap for Fan<'_> {
+    fn see(&mut self, cpu: &Cpu, seen: &Seen) {
+        if self.is_over {
+            return;
+        }
+        let loaded = std::mem::take(&mut self.loaded);
+        let scene = At::new(cpu, Some(seen), self.kernel, &loaded);
+        let subscribers = self.subscribers;
+        match seen.what {
+            What::Syscall { gate, return_to } => {
+                self.show_all(&subscribers.syscalls, &syscall(cpu, gate, return_to), &scene);
+            }
+            What::UserReturn => self.show_all(&subscribers.user_returns, &Event::UserReturn, &scene),
+            What::Delivery { vector, error, address, is_external, is_software, rip, from_user } => {
+                let event = Event::Interrupt { vector, error, address, is_external, is_software, rip, from_user };
+                self.show_all(&subscribers.interrupts, &event, &scene);
+            }
+            What::Executed { at } => self.executed(at, cpu, seen, &scene),
+            What::Console { from } => {
+                let bytes = cpu.console().get(from..).unwrap_or_default();
+                self.show_all(&subscribers.console, &Event::Console { bytes }, &scene);
+            }
+            What::Idle { until_ns } => self.show_all(&subscribers.idle, &Event::Idle { until_ns }, &scene),
+        }
+        drop(scene);
+        self.loaded = loaded;
+    }
+}
+
+impl Fan<'_> {
+    fn executed(&mut self, at: u64, cpu: &Cpu, seen: &Seen, scene: &dyn Scene) {
+        let Some(front) = &seen.front else { return };
+        // Other code may run at this address when the kernel does not.
+        if front.cpl != 0 || !self.kernel.is_ok_and(|k| k.runs_on(cpu)) {
+            return;
+        }
+        let switch = Event::Switch { from: front.regs[gpr::RDI], to: front.regs[gpr::RSI] };
+        for &(number, function) in self.subscribers.executed.get(&at).into_iter().flatten() {
+            let event = function.map_or(switch, |index| Event::Function { index });
+            self.show(number, &event, scene);
+        }
+    }
+}
+
+fn syscall(cpu: &Cpu, gate: Gate, return_to: u64) -> Event<'static> {
+    let of = |registers: [usize; 6], mask: u64| registers.map(|r| cpu.regs[r] & mask);
+    let (abi, arguments) = match gate {
+        Gate::Syscall => (Abi::X86_64, of([gpr::RDI, gpr::RSI, gpr::RDX, 10, 8, 9], u64::MAX)),
+        _ => (Abi::I386, of([gpr::RBX, gpr::RCX, gpr::RDX, gpr::RSI, gpr::RDI, gpr::RBP], 0xffff_ffff)),
+    };
+    Event::Syscall { abi, number: cpu.regs[gpr::RAX] as u32, arguments, return_to }
+}

@@ -1,0 +1,149 @@
+//! Running all of history, stretch by stretch, several at once, under the eyes of a tap.
+
+use super::stand::{CHUNK, Stand};
+use super::{Cancel, Position, Travel};
+use crate::cpu::tap::{Tap, Wanted};
+use crate::machine::Machine;
+use crate::moment::Moment;
+use crate::replay::Error;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// How history is cut into stretches.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Cut {
+    /// At the snapshots of the index.
+    AtSnapshots,
+    /// Into so many parts of equal length; at least 1.
+    Parts(usize),
+}
+
+/// A stretch of history, and a machine that stands at its start.
+pub struct Stretch<'a> {
+    /// Its number in the order of time.
+    pub number: usize,
+    /// Where it begins.
+    pub from: Moment,
+    /// Where it ends; what happens at that Moment belongs to the next one, if there is one.
+    pub to: Moment,
+    stand: &'a mut Stand,
+    cancel: &'a Cancel,
+}
+
+impl Stretch<'_> {
+    /// The machine as it stands.
+    pub fn machine(&self) -> &Machine {
+        &self.stand.runner.machine
+    }
+    /// Runs to the end of the stretch and shows `tap` what is wanted. False if cancelled on the way. `progress` is told the Moments
+    /// that it comes by.
+    ///
+    /// # Errors
+    /// When the replay parts from the recording.
+    pub fn run(&mut self, wanted: &Wanted, tap: &mut dyn Tap, progress: &dyn Fn(Moment)) -> Result<bool, Error> {
+        self.stand.runner.machine.cpu.observe(Default::default());
+        self.stand.runner.machine.cpu.tap(wanted.clone());
+        let outcome = self.run_on(tap, progress);
+        self.stand.runner.machine.cpu.tap(Wanted::default());
+        outcome
+    }
+    fn run_on(&mut self, tap: &mut dyn Tap, progress: &dyn Fn(Moment)) -> Result<bool, Error> {
+        loop {
+            let now = self.stand.runner.machine.now();
+            progress(now);
+            if now >= self.to {
+                return Ok(true);
+            }
+            if self.cancel.is_requested() {
+                return Ok(false);
+            }
+            self.stand.runner.run_tapped(Moment(now.0 + CHUNK).min(self.to), tap)?;
+        }
+    }
+}
+
+/// What is done with a stretch. Several are worked on at once.
+pub type Visit<'a> = dyn Fn(&mut Stretch) -> Result<(), Error> + Sync + 'a;
+
+impl Travel {
+    /// Where history is cut. The index has to be complete.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn cut(&self, how: Cut) -> Result<Vec<(Moment, Moment)>, Error> {
+        let _hold = self.history.hold()?;
+        let end = self.end().0;
+        let mut at: Vec<u64> = match how {
+            Cut::AtSnapshots => (0..self.history.snapshots()).map(|n| self.history.moment(n).0).collect(),
+            Cut::Parts(parts) => {
+                let parts = parts.max(1) as u64;
+                (0..parts).map(|n| (u128::from(end) * u128::from(n) / u128::from(parts)) as u64).collect()
+            }
+        };
+        at.push(end);
+        at.dedup();
+        Ok(at.windows(2).map(|w| (Moment(w[0]), Moment(w[1]))).collect())
+    }
+
+    /// Puts a machine at the start of each stretch, in the order of time, on at most `workers` threads, and calls `visit`. Ends
+    /// when all are done, cancelled, or at the first error, after which none is begun.
+    ///
+    /// # Errors
+    /// What `visit` returns; when the index cannot be read.
+    pub fn each_stretch(
+        &self,
+        stretches: &[(Moment, Moment)],
+        workers: usize,
+        cancel: &Cancel,
+        visit: &Visit,
+    ) -> Result<(), Error> {
+        let _hold = self.history.hold()?;
+        let next = AtomicUsize::new(0);
+        let work = |stand: &mut Stand| -> Result<(), Error> {
+            loop {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                let Some(&(from, to)) = stretches.get(number) else { return Ok(()) };
+                if cancel.is_requested() || !stand.go(Position::at(from), false, cancel)? {
+                    return Ok(());
+                }
+                visit(&mut Stretch { number, from, to, stand, cancel })?;
+            }
+        };
+        self.crew.all_at_once(workers.min(stretches.len()), &|stand| {
+            // After an error none is begun.
+            work(stand).inspect_err(|_| {
+                next.fetch_max(stretches.len(), Ordering::Relaxed);
+            })
+        })
+    }
+
+    /// Goes backwards through history, from its end by `steps` of equal length to its start, until `look` finds something in the
+    /// machine; on a machine of the crew, so that the traveller stays where it is.
+    ///
+    /// # Errors
+    /// When the replay parts from the recording, or the index cannot be read.
+    pub fn find_backwards<T>(
+        &self,
+        steps: u64,
+        cancel: &Cancel,
+        look: &dyn Fn(&Machine) -> Option<T>,
+    ) -> Result<Option<T>, Error> {
+        let _hold = self.history.hold()?;
+        let end = u128::from(self.end().0);
+        let mut found = None;
+        let mut search = |stand: &mut Stand| {
+            for step in (0..=steps.max(1)).rev() {
+                let at = Moment((end * u128::from(step) / u128::from(steps.max(1))) as u64);
+                if !stand.go(Position::at(at), false, cancel)? {
+                    break;
+                }
+                found = look(&stand.runner.machine);
+                if found.is_some() {
+                    break;
+                }
+            }
+            Ok(())
+        };
+        self.crew.first(&mut search)?;
+        Ok(found)
+    }
+}
