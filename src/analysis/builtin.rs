@@ -1,6 +1,6 @@
 //! The tables that no plugin makes: `symbols`, which the host fills from what it knows of the kernel.
 
-use reenact_plugin::{About, Column, Kind, Table};
+use reenact_plugin::{About, ArgumentError, Arguments, Column, Kind, Plugin, Runnable, Table};
 
 /// Kernel symbols by address.
 pub const SYMBOLS: Table = Table {
@@ -22,6 +22,20 @@ pub const ABOUT: About = About {
     tables: &[SYMBOLS],
     is_default: true,
 };
+
+/// Stands for who makes them where plugins are listed.
+pub static PLUGIN: &dyn Plugin = &Host;
+
+struct Host;
+
+impl Plugin for Host {
+    fn about(&self) -> About {
+        ABOUT
+    }
+    fn prepare(&self, _: &Arguments) -> Result<Box<dyn Runnable>, ArgumentError> {
+        Err(ArgumentError("the host makes these tables itself; there is nothing to run".to_owned()))
+    }
+}
 
 /// Each of them, with who makes it.
 pub fn tables() -> impl Iterator<Item = (About, Table)> {

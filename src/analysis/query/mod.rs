@@ -12,6 +12,9 @@ mod page;
 mod sql;
 mod symbols;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{Error, Place};
 pub use functions::{FUNCTIONS, iso};
 pub use nearest::nearest;

@@ -113,7 +113,7 @@ fn sweep(folder: &Path) {
     }
 }
 
-/// Makes the tables of some plugins in one run, which `run` does: it gives the rows to the sink.
+/// Makes the tables of some plugins in one run, which `run` does: it gives the rows to the sink. None if it was cancelled.
 ///
 /// # Errors
 /// The run's, and the disk's. No table has changed then.
@@ -121,11 +121,11 @@ pub fn make(
     of: &Evidence,
     wanted: &[Wanted],
     _permit: &Permit,
-    run: impl FnOnce(&dyn Sink) -> Result<Ran, Failure>,
-) -> Result<Vec<Manifest>, Failure> {
+    run: impl FnOnce(&dyn Sink) -> Result<Option<Ran>, Failure>,
+) -> Result<Option<Vec<Manifest>>, Failure> {
     let per_plugin: Vec<_> = wanted.iter().map(|w| w.provenances(of)).collect();
     let owners: Vec<usize> = per_plugin.iter().enumerate().flat_map(|(n, t)| vec![n; t.len()]).collect();
     let store = Store::create(&folder(&of.recording), per_plugin.concat(), Sizes::default())?;
-    let ran = run(&store)?;
-    Ok(store.publish(ran.complete, &|table| ran.absent.get(owners.get(table)?).cloned())?)
+    let Some(ran) = run(&store)? else { return Ok(None) };
+    Ok(Some(store.publish(ran.complete, &|table| ran.absent.get(owners.get(table)?).cloned())?))
 }

@@ -5,6 +5,7 @@
 
 mod columns;
 mod encode;
+mod ensure;
 mod error;
 mod make;
 mod manifest;
@@ -13,6 +14,10 @@ mod part;
 mod store;
 mod writer;
 
+#[cfg(test)]
+mod tests;
+
+pub use ensure::{Ensure, Ensured, Stage, defaults, ensure};
 pub use error::Error;
 pub use make::{Evidence, Permit, Ran, Stock, Wanted, look, make, permit};
 pub use manifest::{Manifest, Provenance};
