@@ -14,12 +14,14 @@ mod memory;
 mod movement;
 mod program;
 mod registers;
+mod search;
 mod seat;
 mod stepping;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::analysis::find::{Appearance, Pattern};
 pub use crate::cpu::state::{Segment, attr};
 pub use crate::recording::Output;
 pub use crate::replay::travel::{

@@ -132,6 +132,14 @@ impl Seat {
         if self.travel.seek_unless(to, &self.cancel)? { Ok(()) } else { Err(Error::Cancelled) }
     }
 
+    /// The same for who only looked elsewhere: it cannot be cancelled.
+    ///
+    /// # Errors
+    /// As the replay.
+    pub fn return_to(&mut self, to: Position) -> Result<(), Error> {
+        Ok(self.travel.seek(to)?)
+    }
+
     /// What the guest sent out, oldest first.
     pub fn outputs(&self) -> &[Output] {
         &self.travel.script().outputs

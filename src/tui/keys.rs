@@ -42,6 +42,8 @@ pub enum Action {
     WatchHere,
     Search,
     Again(Direction),
+    Find,
+    Found,
     Filter,
     Sort,
     ChooseTable,
@@ -152,6 +154,13 @@ pub const TABLE: &[Group] = &[
             b(&["{"], Action::Again(Backward), "previous place found"),
             b(&["y"], Action::Yank, "copy the address, line or row"),
             b(&["Y"], Action::YankMoment, "copy the Moment"),
+        ],
+    },
+    Group {
+        title: "Everywhere",
+        bindings: &[
+            b(&["b"], Action::Find, "find text, hex: bytes or /expression/ in all memory at all times"),
+            b(&["B"], Action::Found, "what was found"),
         ],
     },
     Group {

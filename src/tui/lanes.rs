@@ -1,6 +1,7 @@
 //! The lanes of the time bar: how much of what happened in each column of a stretch of time.
 
-use crate::session::{Error, Seat};
+use crate::moment::Moment;
+use crate::session::{Access, AccessKind, Arrival, Destination, Direction, Error, Seat, Stops, Watch};
 
 /// Part of the recording in columns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -44,20 +45,58 @@ pub struct Lane {
 pub struct Lanes {
     /// Where.
     pub stretch: Stretch,
-    /// The lanes that are known.
-    pub lanes: Vec<Lane>,
+    /// What the recording and the machine tell.
+    pub counted: Vec<Lane>,
+    /// What the tables tell.
+    pub read: Vec<Lane>,
 }
 
-/// Counts what the recording itself tells: what came in from outside.
+/// Writes to the watched bytes that are counted.
+pub const MOST_WRITES: u64 = 4096;
+
+/// Counts what came in from outside, and the writes to `watched`. The machine stands where it stood.
 ///
 /// # Errors
-/// As the session.
-pub fn count(seat: &mut Seat, stretch: Stretch) -> Result<Lanes, Error> {
-    let mut inputs = vec![0; stretch.columns];
+/// As the session, and when cancelled.
+pub fn count(seat: &mut Seat, stretch: Stretch, watched: Option<&Access>) -> Result<Vec<Lane>, Error> {
+    let mut inputs = Lane { name: "inputs", counts: vec![0; stretch.columns] };
     for at in seat.input_moments(stretch.from, stretch.to) {
-        if let Some(count) = stretch.column(at).and_then(|column| inputs.get_mut(column)) {
+        inputs.add(&stretch, at);
+    }
+    let mut lanes = vec![inputs];
+    if let Some(access) = watched {
+        let here = seat.position();
+        let counted = writes(seat, stretch, access);
+        // Also where it was cancelled: the machine is not left somewhere else.
+        seat.return_to(here)?;
+        lanes.push(counted?);
+    }
+    Ok(lanes)
+}
+
+fn writes(seat: &mut Seat, stretch: Stretch, access: &Access) -> Result<Lane, Error> {
+    let mut lane = Lane { name: "writes", counts: vec![0; stretch.columns] };
+    let watch = Watch { place: access.place, len: access.len, kind: AccessKind::Write, changes_only: false };
+    let stops = Stops { watches: vec![watch], ..Stops::default() };
+    seat.go(&Destination::At(Moment(stretch.from)))?;
+    for _ in 0..MOST_WRITES {
+        match seat.run(Direction::Forward, &stops)? {
+            Arrival::Watch { .. } if seat.position().moment.0 <= stretch.to => {
+                // The machine stands behind the instruction that wrote.
+                lane.add(&stretch, seat.position().moment.0.saturating_sub(1));
+            }
+            Arrival::Cancelled => return Err(Error::Cancelled),
+            _ => break,
+        }
+    }
+    Ok(lane)
+}
+
+impl Lane {
+    /// One more at a Moment.
+    fn add(&mut self, stretch: &Stretch, at: u64) {
+        if let Some(count) = stretch.column(at).and_then(|column| self.counts.get_mut(column)) {
             *count += 1;
         }
     }
-    Ok(Lanes { stretch, lanes: vec![Lane { name: "inputs", counts: inputs }] })
 }

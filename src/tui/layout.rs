@@ -19,11 +19,13 @@ pub struct Layout {
 }
 
 /// Columns for the names of lanes.
-pub const LANE_NAME: u16 = 9;
+pub const LANE_NAME: u16 = 11;
 /// From this height on there is a row for each lane, and a pane for memory of its own.
 const TALL: u16 = 34;
 /// Lanes that there is room for on a tall screen.
 const LANES: u16 = 6;
+/// And on others.
+const FEW_LANES: u16 = 2;
 /// From this width on the registers' pane has control registers in full.
 const WIDE: u16 = 110;
 
@@ -31,7 +33,7 @@ impl Layout {
     /// The layout of a screen.
     pub fn of((width, height): (u16, u16), focus: Pane, tab: Pane, is_maximised: bool) -> Layout {
         let is_tall = height >= TALL;
-        let lanes = if is_tall { LANES } else { 1 };
+        let lanes = if is_tall { LANES } else { FEW_LANES };
         let line = Constraint::Length(1);
         let rows = [line, Constraint::Length(lanes), line, Constraint::Fill(1), line];
         let [header, lanes, axis, main, footer] = Split::vertical(rows).areas(Rect::new(0, 0, width, height));

@@ -23,6 +23,8 @@ pub mod rows;
 pub mod sight;
 mod tables;
 mod terminal;
+#[cfg(test)]
+mod tests;
 mod theme;
 pub mod update;
 pub mod view;

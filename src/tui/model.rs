@@ -6,9 +6,9 @@ use super::layout::Layout;
 use super::prompt::Input;
 use super::sight::{Sight, Wish};
 use super::tables::Tables;
-use super::work::{Asked, Request};
+use super::work::{Asked, Request, Sought};
 use crate::moment::Moment;
-use crate::session::{Access, Mark, Memory, Position};
+use crate::session::{Access, Appearance, Mark, Memory, Position};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -96,6 +96,8 @@ pub enum Purpose {
     Mark,
     /// Text to be found in the pane.
     Search,
+    /// Something that stood in memory at some time.
+    Find,
     /// Conditions for the rows of a table.
     Filter,
     /// A query.
@@ -115,6 +117,8 @@ pub enum Overlay {
     Marks(List),
     /// The tables.
     Tables(List),
+    /// What was found in memory.
+    Found(List),
 }
 
 /// A sentence at the bottom.
@@ -199,6 +203,8 @@ pub struct Model {
     pub lanes: Option<Lanes>,
     /// The bytes whose writes have a lane.
     pub watched: Option<Access>,
+    /// The tables are to be asked for lanes.
+    pub wants_lanes: bool,
     /// Places that were left.
     pub visited: Visited,
     /// What is under way.
@@ -209,6 +215,10 @@ pub struct Model {
     pub message: Option<Message>,
     /// What was searched last, in which pane.
     pub sought: Option<(Pane, String)>,
+    /// What was found in memory, and what was looked for.
+    pub found: Option<(Sought, Vec<Appearance>)>,
+    /// How far the request that runs has come, and how much it has found.
+    pub progress: (Moment, u64),
     /// How far the index is, while it is made.
     pub indexed: Option<Moment>,
     /// Ticks since the start.
@@ -244,11 +254,14 @@ impl Model {
             stretch: None,
             lanes: None,
             watched: None,
+            wants_lanes: false,
             visited: Visited::default(),
             work: Work::default(),
             overlay: None,
             message: None,
             sought: None,
+            found: None,
+            progress: (Moment::ZERO, 0),
             indexed: None,
             ticks: 0,
             is_over: false,

@@ -5,7 +5,7 @@ use super::rows::{Rows, answer};
 use super::theme::Theme;
 use super::update::{Effect, Msg, update};
 use super::view::view;
-use super::work::{Trouble, perform};
+use super::work::{Progress, Trouble, perform};
 use crate::session::{Error, Session};
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -26,7 +26,7 @@ pub fn settle(session: &Session, rows: &dyn Rows, model: &mut Model, effects: Ve
             }
             Effect::Cancel | Effect::Yank(_) => continue,
         };
-        let outcome = session.ask(move |seat| perform(seat, asked.request, &asked.wish));
+        let outcome = session.ask(move |seat| perform(seat, asked.request, &asked.wish, &Progress::default()));
         let outcome = match outcome {
             Err(Error::Ended) => return Err(Error::Ended),
             outcome => outcome.map_err(Trouble::from),

@@ -4,6 +4,7 @@
 //! the session waits for them; only the last question counts.
 
 use super::filter::Condition;
+use super::lanes::{Lane, Stretch};
 use crate::text::grouped;
 use std::fmt;
 use std::ops::Range;
@@ -148,7 +149,15 @@ pub trait Rows: Send {
     /// # Errors
     /// What is wrong with the question.
     fn count(&self, question: &Question) -> Result<u64, String>;
+    /// How much happened in each column of a stretch, in lanes of [`LANES`].
+    ///
+    /// # Errors
+    /// Why that is not known.
+    fn lanes(&self, stretch: Stretch) -> Result<Vec<Lane>, String>;
 }
+
+/// The lanes of the time bar that tables know of.
+pub const LANES: [&str; 4] = ["kernel", "user", "syscalls", "interrupts"];
 
 /// What is asked of the tables.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,6 +168,8 @@ pub enum Ask {
     Page(Question),
     /// How many there are in all.
     Count(Question),
+    /// What happened in a stretch.
+    Lanes(Stretch),
 }
 
 /// What came back.
@@ -170,6 +181,8 @@ pub enum Told {
     Page(Page),
     /// To [`Ask::Count`].
     Count(u64),
+    /// To [`Ask::Lanes`].
+    Lanes(Stretch, Vec<Lane>),
 }
 
 /// Answers a question.
@@ -181,6 +194,7 @@ pub fn answer(rows: &dyn Rows, ask: &Ask) -> Result<Told, String> {
         Ask::Tables => rows.tables().map(Told::Tables),
         Ask::Page(question) => rows.page(question).map(Told::Page),
         Ask::Count(question) => rows.count(question).map(Told::Count),
+        Ask::Lanes(stretch) => rows.lanes(*stretch).map(|lanes| Told::Lanes(*stretch, lanes)),
     }
 }
 
@@ -195,18 +209,27 @@ pub fn serve(
 ) -> std::io::Result<Sender<(u64, Ask)>> {
     let (questions, inbox) = channel();
     let work = move || {
-        while let Some((number, ask)) = last(&inbox) {
-            told(number, answer(&*rows, &ask));
+        while let Some(asked) = next(&inbox) {
+            for (number, ask) in asked {
+                told(number, answer(&*rows, &ask));
+            }
         }
     };
     std::thread::Builder::new().name("tables".into()).spawn(work)?;
     Ok(questions)
 }
 
-/// The last question that waits: nobody wants the others any more.
-fn last(inbox: &Receiver<(u64, Ask)>) -> Option<(u64, Ask)> {
-    let first = inbox.recv().ok()?;
-    Some(inbox.try_iter().last().unwrap_or(first))
+/// Of the questions that wait, the last one of each kind: nobody wants the others any more.
+fn next(inbox: &Receiver<(u64, Ask)>) -> Option<Vec<(u64, Ask)>> {
+    let mut asked: Vec<(u64, Ask)> = std::iter::once(inbox.recv().ok()?).chain(inbox.try_iter()).collect();
+    let kind = |(_, ask): &(u64, Ask)| std::mem::discriminant(ask);
+    let kinds: Vec<_> = asked.iter().map(kind).collect();
+    let mut at = 0;
+    asked.retain(|question| {
+        at += 1;
+        !kinds[at..].contains(&kind(question))
+    });
+    Some(asked)
 }
 
 /// In the place of tables, why there are none.
@@ -220,6 +243,9 @@ impl Rows for NoTables {
         Err(self.0.clone())
     }
     fn count(&self, _: &Question) -> Result<u64, String> {
+        Err(self.0.clone())
+    }
+    fn lanes(&self, _: Stretch) -> Result<Vec<Lane>, String> {
         Err(self.0.clone())
     }
 }

@@ -21,6 +21,8 @@ pub struct Tables {
     pub column: usize,
     /// The rows at hand.
     pub page: Option<Page>,
+    /// Which rows were asked for; there may be fewer.
+    pub wanted: std::ops::Range<u64>,
     /// How many rows there are; `None` while they are counted.
     pub count: Option<u64>,
     /// What is wrong with what was asked.
@@ -88,6 +90,7 @@ impl Tables {
     fn forget(&mut self) {
         self.list = List::default();
         self.page = self.page.take().map(|page| Page { first: 0, rows: Vec::new(), ..page });
+        self.wanted = 0..0;
         self.count = None;
         self.trouble = None;
         self.is_waiting = false;
@@ -106,16 +109,13 @@ impl Tables {
             Some(Ok(_)) => {}
         }
         let (top, seen) = (self.list.top as u64, seen as u64);
-        let is_at_hand = self.page.as_ref().is_some_and(|page| {
-            let behind = page.first + page.rows.len() as u64;
-            let end = self.count.unwrap_or(u64::MAX);
-            page.first <= top && (top + seen).min(end) <= behind && behind > 0
-        });
+        let is_at_hand = self.wanted.start <= top && top + seen <= self.wanted.end;
         if self.is_waiting || self.trouble.is_some() || is_at_hand {
             return None;
         }
         let margin = seen * MARGIN as u64;
         let question = self.question(top.saturating_sub(margin)..top + seen + margin)?;
+        self.wanted = question.rows.clone();
         self.number(Ask::Page(question))
     }
 
@@ -144,7 +144,15 @@ impl Tables {
                 self.known = Some(Ok(all));
                 return self.ask(seen);
             }
-            Ok(Told::Page(page)) => self.page = Some(page),
+            Ok(Told::Page(page)) => {
+                let behind = page.first + page.rows.len() as u64;
+                // A page that is not full is the last one.
+                if behind < self.wanted.end && (behind > page.first || page.first == 0) {
+                    self.count = Some(behind);
+                }
+                self.page = Some(page);
+            }
+            Ok(Told::Lanes(..)) => return None,
             Ok(Told::Count(count)) => self.count = Some(count),
             Err(why) if self.known.is_none() => self.known = Some(Err(why)),
             Err(why) => self.trouble = Some(why),

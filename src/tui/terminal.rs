@@ -5,7 +5,7 @@ use super::rows::{Ask, Rows, serve};
 use super::theme::Theme;
 use super::update::{Effect, Msg, update};
 use super::view::view;
-use super::work;
+use super::work::{self, Progress};
 use crate::session::{Destination, FirstPass, Session};
 use crossterm::clipboard::CopyToClipboard;
 use crossterm::event::{
@@ -54,36 +54,46 @@ pub fn run(
     let size = screen.terminal.size()?;
     model.size = (size.width, size.height);
     let mut effects = model.open(at);
+    let progress = Arc::new(Progress::default());
     while !model.is_over && !must_end.load(Ordering::Relaxed) {
         for effect in effects.drain(..) {
-            perform(session, &tables, effect, &heard);
+            perform(session, &progress, &tables, effect, &heard);
         }
         screen.terminal.draw(|frame| view(model, theme, frame))?;
-        effects = hear(model, &inbox, pass)?;
+        effects = hear(model, &inbox, pass, &progress)?;
     }
     session.cancel();
     Ok(())
 }
 
 /// Waits for something, and takes in all that has come: one screen for many keys.
-fn hear(model: &mut Model, inbox: &Receiver<Heard>, pass: &FirstPass) -> io::Result<Vec<Effect>> {
+fn hear(model: &mut Model, inbox: &Receiver<Heard>, pass: &FirstPass, progress: &Progress) -> io::Result<Vec<Effect>> {
     let mut effects = Vec::new();
     let first = inbox.recv().map_err(io::Error::other)?;
     for heard in std::iter::once(first).chain(inbox.try_iter()) {
         effects.extend(match heard {
             Heard::Msg(msg) => update(model, msg),
-            Heard::Nothing => update(model, Msg::Tick((!pass.is_over()).then(|| pass.at()))),
+            Heard::Nothing => {
+                let indexed = (!pass.is_over()).then(|| pass.at());
+                update(model, Msg::Tick { indexed, progress: progress.read() })
+            }
             Heard::Gone(error) => return Err(error),
         });
     }
     Ok(effects)
 }
 
-fn perform(session: &Session, tables: &Sender<(u64, Ask)>, effect: Effect, heard: &Sender<Heard>) {
+fn perform(
+    session: &Session,
+    progress: &Arc<Progress>,
+    tables: &Sender<(u64, Ask)>,
+    effect: Effect,
+    heard: &Sender<Heard>,
+) {
     match effect {
         Effect::Ask(asked) => {
             let heard = heard.clone();
-            work::start(session, asked, move |generation, outcome| {
+            work::start(session, asked, progress, move |generation, outcome| {
                 // Nobody hears it when the loop has ended.
                 let _ = heard.send(Heard::Msg(Msg::Answer(generation, outcome)));
             });

@@ -29,8 +29,13 @@ pub enum Msg {
     Answer(u64, Result<Answer, Trouble>),
     /// The tables answered the question of this number.
     Rows(u64, Result<Told, String>),
-    /// A tenth of a second passed; how far the index is while it is made.
-    Tick(Option<Moment>),
+    /// A tenth of a second passed.
+    Tick {
+        /// How far the index is, while it is made.
+        indexed: Option<Moment>,
+        /// How far the request that runs has come, and how much it has found.
+        progress: (Moment, u64),
+    },
 }
 
 /// What is to be done outside.
@@ -62,11 +67,17 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
             model.ask(Request::Look);
         }
         Msg::Answer(generation, outcome) => answer::answer(model, generation, outcome),
+        Msg::Rows(_, Ok(Told::Lanes(stretch, read))) => {
+            if stretch == model.shown() {
+                model.lanes_of(stretch).read = read;
+            }
+        }
         Msg::Rows(number, told) => {
             let seen = model.table_rows();
             effects.extend(model.tables.told(number, told, seen).map(|ask| Effect::Rows(model.tables.asked, ask)));
         }
-        Msg::Tick(indexed) => {
+        Msg::Tick { indexed, progress } => {
+            model.progress = progress;
             model.ticks += 1;
             model.indexed = indexed;
             if let Some((_, ticks)) = &mut model.work.current {
@@ -76,6 +87,9 @@ pub fn update(model: &mut Model, msg: Msg) -> Vec<Effect> {
     }
     effects.extend(model.pump());
     effects.extend(model.ask_tables());
+    if std::mem::take(&mut model.wants_lanes) {
+        effects.push(Effect::Rows(0, Ask::Lanes(model.shown())));
+    }
     effects
 }
 
@@ -84,7 +98,7 @@ impl Model {
     pub fn ask(&mut self, request: Request) {
         let is_same = |other: &Request| match (&request, other) {
             // Only the last of these counts.
-            (Request::Look, Request::Look) | (Request::Lanes(_), Request::Lanes(_)) => true,
+            (Request::Look, Request::Look) | (Request::Lanes(..), Request::Lanes(..)) => true,
             (Request::Go(Move::Go(_)), Request::Go(Move::Go(_))) => true,
             _ => false,
         };
@@ -179,6 +193,11 @@ impl Model {
                 self.overlay = Some(Overlay::Tables(List::default()));
             }
             Action::Sort => self.tables.sort(),
+            Action::Find => self.prompt(Purpose::Find),
+            Action::Found => match self.found {
+                Some(_) => self.overlay = Some(Overlay::Found(List::default())),
+                None => self.complain("nothing was looked for yet; b does"),
+            },
             Action::Focus(pane) => self.focus_on(pane),
             Action::NextPane => self.focus_next(1),
             Action::PreviousPane => self.focus_next(-1),
@@ -192,6 +211,7 @@ impl Model {
             Action::Again(direction) => self.search_again(direction),
             Action::Follow => self.follow(),
             Action::Space => self.change_space(),
+            Action::WatchHere => self.watch_here(),
             Action::Enter => self.enter(),
             _ => match self.movement(action) {
                 Some(to) => self.go(to),
@@ -268,7 +288,8 @@ impl Model {
     }
 
     fn ask_lanes(&mut self) {
-        self.ask(Request::Lanes(self.shown()));
+        self.ask(Request::Lanes(self.shown(), self.watched));
+        self.wants_lanes = true;
     }
 
     fn cancel(&mut self) -> Vec<Effect> {
@@ -352,6 +373,19 @@ impl Model {
         self.window = Window { memory: Memory::Current, top: None, cursor: None };
         self.pid = None;
         self.ask(Request::Look);
+    }
+
+    /// Shows the writes to the byte under the memory cursor in the time bar, or no more.
+    fn watch_here(&mut self) {
+        let here = Some(self.byte_under_cursor());
+        self.watched = if self.watched == here { None } else { here };
+        match self.watched {
+            Some(_) => {
+                self.say(format!("the lane \"writes\" shows writes to {:#x}; v again ends it", self.memory_cursor()))
+            }
+            None => self.say("writes are not shown any more"),
+        }
+        self.ask_lanes();
     }
 
     /// From virtual to physical addresses and back, at the same byte where that is known.

@@ -4,12 +4,16 @@
 //! an answer nobody waits for any more is recognised.
 
 use super::console::Console;
-use super::lanes::{self, Lanes, Stretch};
+use super::lanes::{self, Lane, Stretch};
 use super::sight::{Sight, Wish};
+use crate::moment::Moment;
 use crate::session::{
-    Access, Arrival, Destination, Direction, Error, Mark, Position, Seat, Session, Steps, Stops, Touched,
+    Access, Appearance, Arrival, Destination, Direction, Error, Mark, Pattern, Position, Seat, Session, Steps, Stops,
+    Touched,
 };
+use std::ops::ControlFlow;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// A way to another place in time.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,14 +60,16 @@ pub enum Request {
     Unmark(String),
     /// The address of a symbol.
     Resolve(String),
+    /// Every time that something came to stand in memory.
+    Find(Sought),
     /// What happened in a stretch, for the time bar.
-    Lanes(Stretch),
+    Lanes(Stretch, Option<Access>),
 }
 
 impl Request {
     /// True for what nobody waits for: it gives way.
     pub fn is_background(&self) -> bool {
-        matches!(self, Request::Lanes(_))
+        matches!(self, Request::Lanes(..))
     }
 
     /// What is done, for the line at the bottom.
@@ -73,7 +79,8 @@ impl Request {
             Request::Look => "reading",
             Request::Mark { .. } | Request::Unmark(_) => "writing the bookmarks",
             Request::Resolve(_) => "looking for the symbol",
-            Request::Lanes(_) => "counting what happened",
+            Request::Find(_) => "searching all memory at all times",
+            Request::Lanes(..) => "counting what happened",
             Request::Go(to) => match to {
                 Move::Step(_) | Move::StepCpu(_) => "stepping",
                 Move::Over(_) => "stepping over the call",
@@ -115,8 +122,83 @@ pub enum Answer {
     Marks(Vec<Mark>),
     /// To [`Request::Resolve`].
     Address(u64),
+    /// To [`Request::Find`].
+    Found {
+        /// What was looked for.
+        sought: Sought,
+        /// In the order of time.
+        found: Vec<Appearance>,
+    },
     /// To [`Request::Lanes`].
-    Lanes(Lanes),
+    Lanes(Stretch, Vec<Lane>),
+}
+
+/// Finds that are listed.
+pub const MOST_FOUND: usize = 10_000;
+
+/// What is looked for in memory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sought {
+    /// These characters.
+    Text(String),
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// What this regular expression matches.
+    Expression(String),
+}
+
+impl Sought {
+    /// As people write it: `text`, `hex: de ad`, `/expression/`.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn read(text: &str) -> Result<Sought, String> {
+        if let Some(expression) = text.strip_prefix('/').and_then(|text| text.strip_suffix('/')) {
+            return Ok(Sought::Expression(expression.to_owned()));
+        }
+        let Some(hex) = text.strip_prefix("hex:") else { return Ok(Sought::Text(text.to_owned())) };
+        let digits: Vec<char> = hex.chars().filter(|c| !c.is_whitespace()).collect();
+        let byte = |pair: &[char]| u8::from_str_radix(&pair.iter().collect::<String>(), 16).ok();
+        let bytes: Option<Vec<u8>> = digits.chunks(2).map(|pair| byte(pair).filter(|_| pair.len() == 2)).collect();
+        bytes.map(Sought::Bytes).ok_or_else(|| "write bytes as pairs of hex digits: hex: de ad be ef".to_owned())
+    }
+
+    fn pattern(&self) -> Result<Pattern, Error> {
+        let pattern = match self {
+            Sought::Text(text) => Pattern::bytes(text.as_bytes()),
+            Sought::Bytes(bytes) => Pattern::bytes(bytes),
+            Sought::Expression(expression) => Pattern::regex(expression),
+        };
+        pattern.map_err(|why| Error::NothingFound(why.to_string()))
+    }
+}
+
+impl std::fmt::Display for Sought {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Sought::Text(text) => f.write_str(text),
+            Sought::Bytes(bytes) => write!(f, "hex:{}", crate::text::hex(bytes)),
+            Sought::Expression(expression) => write!(f, "/{expression}/"),
+        }
+    }
+}
+
+/// How far long work has come, to be read from any thread.
+#[derive(Default)]
+pub struct Progress {
+    at: AtomicU64,
+    found: AtomicU64,
+}
+
+impl Progress {
+    fn reset(&self) {
+        self.at.store(0, Ordering::Relaxed);
+        self.found.store(0, Ordering::Relaxed);
+    }
+    /// The Moment it has come to, and how much it has found.
+    pub fn read(&self) -> (Moment, u64) {
+        (Moment(self.at.load(Ordering::Relaxed)), self.found.load(Ordering::Relaxed))
+    }
 }
 
 /// A request on its way.
@@ -165,10 +247,16 @@ fn with_causes(error: &dyn std::error::Error) -> String {
 }
 
 /// Has the session work on a request; `done` gets the answer, on the session's thread, also if that thread dies.
-pub fn start(session: &Session, asked: Asked, done: impl FnOnce(u64, Result<Answer, Trouble>) + Send + 'static) {
+pub fn start(
+    session: &Session,
+    asked: Asked,
+    progress: &Arc<Progress>,
+    done: impl FnOnce(u64, Result<Answer, Trouble>) + Send + 'static,
+) {
+    let progress = progress.clone();
     let mut reply = Reply(Some((asked.generation, Box::new(done))));
     let sent = session.start(
-        move |seat| perform(seat, asked.request, &asked.wish),
+        move |seat| perform(seat, asked.request, &asked.wish, &progress),
         move |outcome| reply.send(outcome.map_err(Trouble::from)),
     );
     // A session that is gone has dropped the reply, which says so.
@@ -198,7 +286,8 @@ impl Drop for Reply {
 ///
 /// # Errors
 /// As the session.
-pub fn perform(seat: &mut Seat, request: Request, wish: &Wish) -> Result<Answer, Error> {
+pub fn perform(seat: &mut Seat, request: Request, wish: &Wish, progress: &Progress) -> Result<Answer, Error> {
+    progress.reset();
     Ok(match request {
         Request::Open => Answer::Opened {
             console: Arc::new(Console::of(seat.outputs())),
@@ -220,7 +309,11 @@ pub fn perform(seat: &mut Seat, request: Request, wish: &Wish) -> Result<Answer,
             Answer::Marks(seat.marks())
         }
         Request::Resolve(name) => Answer::Address(address(seat, &name)?),
-        Request::Lanes(stretch) => Answer::Lanes(lanes::count(seat, stretch)?),
+        Request::Find(sought) => {
+            let found = find(seat, &sought, progress)?;
+            Answer::Found { sought, found }
+        }
+        Request::Lanes(stretch, watched) => Answer::Lanes(stretch, lanes::count(seat, stretch, watched.as_ref())?),
     })
 }
 
@@ -258,6 +351,22 @@ fn go(seat: &mut Seat, to: Move) -> Result<Option<String>, Error> {
         Arrival::End => Ok(Some("this is the end: it does not run again".to_owned())),
         _ => Ok(None),
     }
+}
+
+fn find(seat: &mut Seat, sought: &Sought, progress: &Progress) -> Result<Vec<Appearance>, Error> {
+    let mut found = Vec::new();
+    let at = |at: Moment| {
+        progress.at.fetch_max(at.0, Ordering::Relaxed);
+    };
+    seat.find_in_memory(sought.pattern()?, &at, &mut |appearance| {
+        found.push(appearance);
+        progress.found.store(found.len() as u64, Ordering::Relaxed);
+        if found.len() < MOST_FOUND { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    if found.is_empty() {
+        return Err(Error::NothingFound(format!("\"{sought}\" never stood in memory")));
+    }
+    Ok(found)
 }
 
 fn address(seat: &mut Seat, name: &str) -> Result<u64, Error> {

@@ -1,8 +1,9 @@
 //! What the session's answers change.
 
-use super::super::model::{Message, Model, Pane};
+use super::super::lanes::{Lanes, Stretch};
+use super::super::model::{List, Message, Model, Overlay, Pane};
 use super::super::sight::Sight;
-use super::super::work::{Answer, Move, Request, Trouble};
+use super::super::work::{Answer, MOST_FOUND, Move, Request, Trouble};
 
 /// Takes an answer in, if it is the one that is waited for.
 pub fn answer(model: &mut Model, generation: u64, outcome: Result<Answer, Trouble>) {
@@ -42,7 +43,13 @@ fn take(model: &mut Model, request: &Request, answer: Answer) {
         }
         Answer::Marks(marks) => model.marks = marks,
         Answer::Address(address) => model.show_address(address),
-        Answer::Lanes(lanes) => model.lanes = Some(lanes),
+        Answer::Found { sought, found } => {
+            let more = if found.len() == MOST_FOUND { ", and there are more" } else { "" };
+            model.say(format!("\"{sought}\" came to stand {} times{more}; B lists them", found.len()));
+            model.found = Some((sought, found));
+            model.overlay = Some(Overlay::Found(List::default()));
+        }
+        Answer::Lanes(stretch, counted) => model.lanes_of(stretch).counted = counted,
     }
 }
 
@@ -93,6 +100,12 @@ impl Model {
         if visited.back.len() > MOST_PLACES {
             visited.back.remove(0);
         }
+    }
+
+    /// The lanes of a stretch; those of another are forgotten.
+    pub(super) fn lanes_of(&mut self, stretch: Stretch) -> &mut Lanes {
+        let lanes = self.lanes.take().filter(|lanes| lanes.stretch == stretch);
+        self.lanes.insert(lanes.unwrap_or(Lanes { stretch, counted: Vec::new(), read: Vec::new() }))
     }
 
     /// The console's end is what is looked at, wherever the machine goes.

@@ -4,9 +4,9 @@ use super::super::keys::{self, Action};
 use super::super::model::{List, Model, Overlay, Pane, Purpose};
 use super::super::prompt::Input;
 use super::super::rows::Source;
-use super::super::work::{Move, Request};
+use super::super::work::{Move, Request, Sought};
 use super::{Effect, commands};
-use crate::session::{Destination, Direction};
+use crate::session::{Destination, Direction, Memory};
 use crossterm::event::KeyEvent;
 
 /// A key was pressed.
@@ -46,6 +46,12 @@ fn enter(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
                 let position = mark.position;
                 model.go(Move::Visit(position));
             }
+        }
+        Overlay::Found(list) => {
+            let found = model.found.as_ref().and_then(|(_, all)| all.get(list.cursor));
+            let Some((moment, physical)) = found.map(|one| (one.moment, one.physical)) else { return Vec::new() };
+            model.go(Move::Go(Destination::At(moment)));
+            model.show_memory(Memory::Physical, physical);
         }
         Overlay::Tables(list) => {
             if let Some(info) = model.tables.all().get(list.cursor) {
@@ -94,6 +100,10 @@ fn in_overlay(model: &mut Model, overlay: Overlay, name: &str, key: &KeyEvent) -
             list.by(distance, model.marks.len(), page);
             Some(Overlay::Marks(list))
         }
+        Overlay::Found(mut list) => {
+            list.by(distance, model.found.as_ref().map_or(0, |(_, all)| all.len()), page);
+            Some(Overlay::Found(list))
+        }
         Overlay::Tables(mut list) => {
             list.by(distance, model.tables.all().len(), page);
             Some(Overlay::Tables(list))
@@ -126,6 +136,10 @@ impl Model {
                 self.ask(Request::Mark { name: name.to_owned(), note: note.trim().to_owned() });
                 self.say(format!("bookmark {name}; ' lists all"));
             }
+            Purpose::Find => match Sought::read(text) {
+                Ok(sought) => self.ask(Request::Find(sought)),
+                Err(why) => self.complain(why),
+            },
             Purpose::Filter => {}
             Purpose::Sql => self.tables.show(Source::Sql(text.to_owned())),
             Purpose::Search => {

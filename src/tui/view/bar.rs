@@ -42,10 +42,7 @@ fn header(model: &Model, theme: Theme, rect: Rect) -> Line<'static> {
         Err(_) => format!("{}, ring {}", sight.registers.mode, sight.registers.cpl),
     };
     let gap = usize::from(rect.width).saturating_sub(time.chars().count() + who.chars().count() + 2);
-    let name: String = match gap.checked_sub(2) {
-        Some(room) => model.name.chars().take(room).collect(),
-        None => String::new(),
-    };
+    let name = if model.name.chars().count() + 2 <= gap { printable(&model.name) } else { String::new() };
     let space = " ".repeat(gap.saturating_sub(name.chars().count()).max(1));
     let bold = Modifier::BOLD;
     Line::from(vec![
@@ -61,17 +58,24 @@ fn header(model: &Model, theme: Theme, rect: Rect) -> Line<'static> {
 
 const HEIGHTS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
+/// Lanes from top to bottom.
+const ORDER: [&str; 7] = ["kernel", "user", "syscalls", "interrupts", "inputs", "writes", "console"];
+/// Those that say most come first, for screens without room for all.
+const WORTH: [&str; 7] = ["writes", "console", "user", "syscalls", "kernel", "interrupts", "inputs"];
+
 /// As many lanes as there are rows.
 fn lanes(model: &Model, theme: Theme, rows: usize) -> Vec<Line<'static>> {
     let shown = model.shown();
-    let mut lanes: Vec<(&'static str, Vec<u64>)> = Vec::new();
+    let console = model.console.activity(shown.from, shown.to.saturating_add(1), shown.columns);
+    let mut lanes = vec![("console", console)];
     if let Some(known) = model.lanes.as_ref().filter(|known| known.stretch == shown) {
-        lanes.extend(known.lanes.iter().map(|lane| (lane.name, lane.counts.clone())));
+        lanes.extend(known.read.iter().chain(&known.counted).map(|lane| (lane.name, lane.counts.clone())));
     }
-    lanes.push(("console", model.console.activity(shown.from, shown.to.saturating_add(1), shown.columns)));
-    // With one row there is room for the lane that says most.
-    let skipped = if rows == 1 { lanes.len() - 1 } else { 0 };
-    lanes.into_iter().skip(skipped).take(rows).map(|(name, counts)| lane(theme, name, &counts)).collect()
+    let rank = |order: &[&str], name: &str| order.iter().position(|n| *n == name);
+    lanes.sort_by_key(|(name, _)| rank(&WORTH, name));
+    lanes.truncate(rows);
+    lanes.sort_by_key(|(name, _)| rank(&ORDER, name));
+    lanes.into_iter().map(|(name, counts)| lane(theme, name, &counts)).collect()
 }
 
 /// Heights grow with the logarithm: one event is seen beside a million.
@@ -87,7 +91,7 @@ fn lane(theme: Theme, name: &'static str, counts: &[u64]) -> Line<'static> {
             }
         })
         .collect();
-    let label = format!("{name:>width$} ", width = usize::from(LANE_NAME) - 1);
+    let label = format!("{name:>width$.width$} ", width = usize::from(LANE_NAME) - 1);
     Line::from(vec![Span::styled(label, theme.faint()), Span::styled(bar, theme.lane(name))])
 }
 

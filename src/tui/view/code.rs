@@ -33,7 +33,7 @@ fn rows(model: &Model, height: usize) -> Vec<Row<'_>> {
         rows.push(Row::Code(line));
     }
     // What is about to run stands where something before it is seen, and more behind it.
-    let mut top = anchor_row.saturating_sub(height / 3);
+    let mut top = anchor_row.saturating_sub(height / 3).min(rows.len().saturating_sub(height));
     top = top.min(cursor_row.saturating_sub(1)).max((cursor_row + 1).saturating_sub(height));
     rows.into_iter().skip(top).take(height).collect()
 }

@@ -53,8 +53,9 @@ fn draw_pane(model: &Model, theme: Theme, pane: Pane, rect: Rect, frame: &mut Fr
     frame.render_widget(Paragraph::new(lines), body);
     if rect.right() < frame.area().right() {
         let x = rect.right() - 1;
+        let corner = if model.layout().axis.bottom() == rect.y { "┬" } else { "┤" };
         for y in rect.y..rect.bottom() {
-            frame.buffer_mut().set_string(x, y, if y == rect.y { "┬" } else { "│" }, theme.faint());
+            frame.buffer_mut().set_string(x, y, if y > rect.y { "│" } else { corner }, theme.faint());
         }
     }
 }
@@ -93,6 +94,11 @@ fn footer<'a>(model: &'a Model, theme: Theme) -> Line<'a> {
             Span::styled("esc", theme.key()),
             Span::raw(" cancels   "),
         ];
+        let (at, found) = model.progress;
+        if at.0 > 0 {
+            let percent = at.0 as f64 * 100.0 / model.end().0.max(1) as f64;
+            spans.push(Span::raw(format!("{percent:.0} % searched, {} found   ", crate::text::grouped(found))));
+        }
         spans.extend(indexing(model));
         return Line::from(spans);
     }

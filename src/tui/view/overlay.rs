@@ -7,6 +7,7 @@ use super::super::prompt::Input;
 use super::super::theme::Theme;
 use super::super::update::commands;
 use super::printable;
+use crate::session::Appearance;
 use crate::text;
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};
@@ -20,6 +21,7 @@ pub fn draw(model: &Model, theme: Theme, layout: &Layout, frame: &mut Frame) {
         Some(Overlay::Help(list)) => help(theme, *list, frame),
         Some(Overlay::Palette(input, list)) => palette(theme, input, *list, frame),
         Some(Overlay::Prompt(purpose, input)) => prompt(*purpose, input, theme, layout.footer, frame),
+        Some(Overlay::Found(list)) => found(model, theme, *list, frame),
         Some(Overlay::Tables(list)) => tables(model, theme, *list, frame),
         Some(Overlay::Marks(list)) => marks(model, theme, *list, frame),
     }
@@ -91,6 +93,7 @@ fn prompt(purpose: Purpose, input: &Input, theme: Theme, rect: Rect, frame: &mut
         Purpose::LookAt => ("show", "0xADDRESS or symbol"),
         Purpose::Mark => ("bookmark", "name, then a note"),
         Purpose::Search => ("search", "text"),
+        Purpose::Find => ("find in all memory at all times", "text, hex: de ad be ef, /expression/"),
         Purpose::Filter => ("filter", "words, column=value, column>number, column~text"),
         Purpose::Sql => ("SQL", "SELECT ... FROM ..."),
     };
@@ -147,5 +150,32 @@ fn tables(model: &Model, theme: Theme, list: List, frame: &mut Frame) {
             Line::styled(format!("{text:<width$}", width = usize::from(inner.width)), style)
         })
         .collect();
+    frame.render_widget(Paragraph::new(lines), inner);
+}
+
+fn found(model: &Model, theme: Theme, list: List, frame: &mut Frame) {
+    let Some((sought, all)) = &model.found else { return };
+    let area = frame.area();
+    let size = (area.width.saturating_sub(4), area.height.saturating_sub(4));
+    let title = format!("{} of {} times that \"{sought}\" came to stand", list.cursor + 1, all.len());
+    let inner = window(frame, printable(&title), "enter goes there and shows the bytes, esc closes", size);
+    let top = (list.cursor + 1).saturating_sub(usize::from(inner.height));
+    let line = |(i, one): (usize, &Appearance)| {
+        let style = if i == list.cursor { theme.selected() } else { Default::default() };
+        let at = match one.linear {
+            Some(linear) => format!("{linear:016x}"),
+            None => format!("physical {:x}", one.physical),
+        };
+        let by = match (&one.symbol, one.rip) {
+            (Some(symbol), _) => symbol.clone(),
+            (None, Some(rip)) => format!("{rip:#x}"),
+            (None, None) => "the loader".to_owned(),
+        };
+        let who = one.task.as_ref().map_or_else(String::new, |task| format!("{} {}", task.comm, task.pid));
+        let text = format!("{:>18}  {at:<16}  {who:<20}  {by}", text::moment(one.moment));
+        Line::styled(format!("{:<width$}", printable(&text), width = usize::from(inner.width)), style)
+    };
+    let rows = usize::from(inner.height);
+    let lines: Vec<Line> = all.iter().enumerate().skip(top).take(rows).map(line).collect();
     frame.render_widget(Paragraph::new(lines), inner);
 }

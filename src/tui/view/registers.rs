@@ -165,7 +165,7 @@ pub fn draw(model: &Model, theme: Theme, body: Rect) -> (String, Vec<Line<'stati
     let all = lines(model, theme, usize::from(body.width));
     // A pane without a selection scrolls as if its last row were selected.
     let top = model.list(Pane::Registers).top.min(all.len().saturating_sub(height));
-    let more = if all.len() > height { ", more below" } else { "" };
-    let title = if top + height >= all.len() { "registers".to_owned() } else { format!("registers{more}") };
+    let is_end = top + height >= all.len();
+    let title = if is_end { "registers".to_owned() } else { "registers ↓".to_owned() };
     (title, all.into_iter().skip(top).take(height).collect())
 }
