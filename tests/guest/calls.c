@@ -220,6 +220,10 @@ static void restarts(void) {
   char byte;
   read(restart_pipe[0], &byte, 1);
   wait(NULL);
+  /* A tracer would make the parent see that its child stops and goes on. */
+  act.sa_handler = SIG_DFL;
+  act.sa_flags = SA_NOCLDSTOP;
+  sigaction(SIGCHLD, &act, NULL);
   pid_t child = fork();
   if (child == 0) {
     struct timespec time = {0, 700000000};
@@ -247,22 +251,20 @@ static void restarts(void) {
   waitpid(child, &status, 0);
 }
 
-static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+static int written;
 
 static void *works(void *number) {
   long n = (long)number;
   char name[16];
   snprintf(name, sizeof name, "worker-%ld", n);
   prctl(PR_SET_NAME, name);
-  int fd = open("/dev/null", O_WRONLY);
   for (long i = 0; i < 20 * n; i++) {
-    write(fd, "abc", 3);
+    write(written, "abc", 3);
     if (i % 5 == 0)
       getppid();
     if (i % 7 == 0)
       sched_yield();
   }
-  close(fd);
   /* Whoever joins waits for each of the threads. */
   usleep(100000 * n);
   return NULL;
@@ -270,6 +272,7 @@ static void *works(void *number) {
 
 static void threads(void) {
   pthread_t threads[4];
+  written = open("/dev/null", O_WRONLY);
   for (long i = 0; i < 4; i++) {
     pthread_create(&threads[i], NULL, works, (void *)(i + 1));
   }

@@ -164,7 +164,7 @@ pub fn ioctl(request: u64, made: &Made<'_>, place: usize, into: &mut String) -> 
         }
         // TIOCGPGRP, TIOCSPGRP, TIOCGSID, FIONREAD, FIONBIO
         0x540f | 0x5410 | 0x5429 | 0x541b | 0x5421 => put!(into, "[{}]", u32_in(back?, 0) as i32),
-        _ => hex(made.arguments[place], into),
+        _ => pointer(made.arguments[place], into),
     }
     Some(())
 }
