@@ -23,6 +23,7 @@ mod plugins;
 mod programs;
 mod refused;
 mod round_trip;
+mod syscalls;
 mod traces;
 mod travel;
 mod typed;

@@ -1,3 +1,5 @@
+//! The coverage plugin on scenes made by hand.
+
 use super::*;
 use reenact_plugin::Mapping;
 use reenact_plugin::mock::{MockScene, tables, tables_however_cut, task};

@@ -1,3 +1,5 @@
+//! The writes plugin on scenes made by hand.
+
 use super::*;
 use reenact_plugin::mock::{MockScene, prepare, tables_however_cut, task};
 use reenact_plugin::{MemoryRange, Whose};
