@@ -21,6 +21,8 @@ mod killed;
 mod programs;
 mod refused;
 mod round_trip;
+#[cfg(feature = "query")]
+mod tables;
 mod traces;
 mod travel;
 mod typed;
