@@ -151,7 +151,7 @@ fn formats_quote_what_has_to_be_quoted() {
     assert_eq!(written(&tables, sql, Format::Csv), expected);
     let lines = written(&tables, sql, Format::Jsonl);
     let second: serde_json::Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
-    assert_eq!(second["address"], KERNEL + 1);
+    assert_eq!(second["address"], "0xffffffff81000001");
     assert_eq!(second["result"], -1);
     let events = written(&tables, sql, Format::TimesketchJsonl);
     let first: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
