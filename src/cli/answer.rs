@@ -65,7 +65,8 @@ impl Destination {
             (None, Some("parquet")) => FormatName::Parquet,
             (None, Some("txt")) => FormatName::Table,
             _ => {
-                let what = "the file's name tells no format; end it in .csv, .jsonl, .parquet or .txt, or give --format";
+                let what =
+                    "the file's name tells no format; end it in .csv, .jsonl, .parquet or .txt, or give --format";
                 return Err(Failure::Usage(anyhow::anyhow!(what)));
             }
         };
@@ -85,9 +86,8 @@ impl Destination {
             eprintln!("reenact: {note}");
         }
         let format = self.format()?;
-        let rows = output::to(self.output.as_deref(), self.force, |mut out| {
-            write(answer, format, &mut out).map_err(failure)
-        })?;
+        let rows =
+            output::to(self.output.as_deref(), self.force, |mut out| write(answer, format, &mut out).map_err(failure))?;
         if let Some(path) = &self.output {
             eprintln!("reenact: {}: {} rows", path.display(), super::text::grouped(rows));
         }

@@ -13,8 +13,9 @@ pub fn to<T>(path: Option<&Path>, force: bool, write: impl FnOnce(&mut (dyn Writ
     };
     let beside = if force { beside(path) } else { path.to_path_buf() };
     let shown = path.display();
-    let file = File::create_new(&beside)
-        .with_context(|| format!("{shown}: cannot make the file; give another name, or --force to replace what is there"))?;
+    let file = File::create_new(&beside).with_context(|| {
+        format!("{shown}: cannot make the file; give another name, or --force to replace what is there")
+    })?;
     let mut out = BufWriter::with_capacity(1 << 20, file);
     let written = write(&mut out).and_then(|done| {
         out.flush().with_context(|| format!("{shown}: cannot write"))?;

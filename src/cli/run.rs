@@ -61,7 +61,11 @@ impl Run {
             return self.destination.write(tables.sql(&format!("SELECT * FROM \"{table}\"")).map_err(answer::failure)?);
         }
         for table in about.tables {
-            println!("{}: {} rows", table.name, text::grouped(tables.table(table.name).map_err(answer::failure)?.rows()));
+            println!(
+                "{}: {} rows",
+                table.name,
+                text::grouped(tables.table(table.name).map_err(answer::failure)?.rows())
+            );
         }
         Ok(Outcome::Done)
     }

@@ -22,7 +22,10 @@ impl Tables {
         for (plugin, table) in registry::tables().chain(builtin::tables()) {
             let found = made.table(table.name).ok();
             if self.json {
-                let columns = table.columns.iter().map(|c| json!({"name": c.name, "kind": format!("{:?}", c.kind), "about": c.about}));
+                let columns = table
+                    .columns
+                    .iter()
+                    .map(|c| json!({"name": c.name, "kind": format!("{:?}", c.kind), "about": c.about}));
                 listed.push(json!({
                     "name": table.name, "about": table.about, "plugin": plugin.name, "is_default": plugin.is_default,
                     "columns": columns.collect::<Vec<_>>(),

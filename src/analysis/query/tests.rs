@@ -63,14 +63,29 @@ fn text(t: &str) -> Cell {
 #[test]
 fn hex_numbers_are_numbers_but_not_in_quotes() {
     let (_place, tables) = tables();
-    let found = rows(tables.sql("SELECT moment, address, '0x10' AS t -- 0x1\nFROM calls WHERE address = 0xFFFFffff81000005"));
+    let found =
+        rows(tables.sql("SELECT moment, address, '0x10' AS t -- 0x1\nFROM calls WHERE address = 0xFFFFffff81000005"));
     assert_eq!(found, [vec![Cell::U(10), Cell::Address(KERNEL + 5), text("0x10")]]);
+    let found =
+        rows(tables.sql("SELECT moment FROM calls WHERE address IN (0xffffffff81000005, 7, 18446744071578845190)"));
+    assert_eq!(found, [[Cell::U(10)], [Cell::U(12)]]);
+    let found = rows(tables.sql("SELECT count(*) AS n FROM calls WHERE address NOT IN (0xffffffff81000005)"));
+    assert_eq!(found, [[Cell::U(ROWS - 1)]]);
+    let found = rows(tables.sql(
+        "SELECT moment FROM calls WHERE address BETWEEN 0xffffffff81000005 AND 0xffffffff81000006 AND moment > 0xa",
+    ));
+    assert_eq!(found, [[Cell::U(12)]]);
 }
 
 #[test]
 fn functions_tell_what_numbers_stand_for_at_every_depth() {
     let (_place, tables) = tables();
-    let told = vec![text("0xffffffff81000034"), text("start_kernel+0x34"), Cell::U(5_004), text("2023-11-14T22:13:20.000005004Z")];
+    let told = vec![
+        text("0xffffffff81000034"),
+        text("start_kernel+0x34"),
+        Cell::U(5_004),
+        text("2023-11-14T22:13:20.000005004Z"),
+    ];
     let inner = "SELECT hex(address) AS h, symbol(address) AS s, guest_time(moment) AS g, wall_time(moment) AS w \
                  FROM calls WHERE moment = 104";
     assert_eq!(rows(tables.sql(inner)), [told.clone()]);
@@ -84,8 +99,12 @@ fn functions_tell_what_numbers_stand_for_at_every_depth() {
 #[test]
 fn messages_tell_the_place_and_the_nearest_name() {
     let (_place, tables) = tables();
-    let said = refused(&tables, "SELECT comm,\n FROMM calls WHERE");
-    assert!(said.contains("line 2, column"), "{said}");
+    let said = refused(&tables, "SELECT comm,\n FROM calls WHERE");
+    assert!(said.ends_with("line 2, column 18: expected an expression, found the end"), "{said}");
+    let said = refused(&tables, "SELECT comm\n FORM calls x");
+    assert!(said.contains("line 2, column 7: expected"), "{said}");
+    let said = refused(&tables, "SELECT * FROM halts");
+    assert!(said.contains("reenact run RECORDING skeleton"), "{said}");
     let said = refused(&tables, "SELECT comm FROM call");
     assert!(said.starts_with("column 18: there is no table \"call\" (did you mean \"calls\"?)"), "{said}");
     let said = refused(&tables, "SELECT comm, adress FROM calls");
@@ -101,14 +120,19 @@ fn messages_tell_the_place_and_the_nearest_name() {
 #[test]
 fn pages_are_the_rows_of_their_numbers() {
     let (_place, tables) = tables();
-    for (range, expected) in [(0..3, vec![0, 1, 2]), (127..130, vec![127, 128, 129]), (998..1005, vec![998, 999]), (2000..2001, vec![])] {
+    for (range, expected) in
+        [(0..3, vec![0, 1, 2]), (127..130, vec![127, 128, 129]), (998..1005, vec![998, 999]), (2000..2001, vec![])]
+    {
         let page = tables.rows("calls", range, &["moment"], None, None).unwrap();
         let expected: Vec<Vec<Cell>> = expected.into_iter().map(|n| vec![Cell::U(n * 2)]).collect();
         assert_eq!((page.columns, page.rows), (vec!["moment".to_owned()], expected));
     }
     let page = tables.rows("calls", 1..3, &["moment", "comm"], Some("comm = 'init'"), Some("moment DESC")).unwrap();
     assert_eq!(page.rows, [[Cell::U(1992), text("init")], [Cell::U(1986), text("init")]]);
-    assert_eq!((tables.count("calls", None).unwrap(), tables.count("calls", Some("comm = 'init'")).unwrap()), (1000, 334));
+    assert_eq!(
+        (tables.count("calls", None).unwrap(), tables.count("calls", Some("comm = 'init'")).unwrap()),
+        (1000, 334)
+    );
     assert!(tables.rows("cals", 0..1, &[], None, None).unwrap_err().to_string().contains("\"calls\""));
 }
 
@@ -127,14 +151,16 @@ fn formats_quote_what_has_to_be_quoted() {
     assert_eq!(written(&tables, sql, Format::Csv), expected);
     let lines = written(&tables, sql, Format::Jsonl);
     let second: serde_json::Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
-    assert_eq!(second["address"], KERNEL + 1);
+    assert_eq!(second["address"], "0xffffffff81000001");
     assert_eq!(second["result"], -1);
     let events = written(&tables, sql, Format::TimesketchJsonl);
     let first: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();
     assert_eq!(first["datetime"], "2023-11-14T22:13:20.000000000Z");
     assert_eq!(first["timestamp"], 1_700_000_000_000_000_u64);
     assert!(first["message"].as_str().unwrap().starts_with("calls: address=0xffffffff81000000 comm=init"));
-    assert!(written(&tables, sql, Format::TimesketchCsv).starts_with("message,datetime,timestamp,timestamp_desc,moment,"));
+    assert!(
+        written(&tables, sql, Format::TimesketchCsv).starts_with("message,datetime,timestamp,timestamp_desc,moment,")
+    );
     let mut out = Vec::new();
     assert!(write(tables.sql("SELECT comm FROM calls").unwrap(), Format::TimesketchJsonl, &mut out).is_err());
 }

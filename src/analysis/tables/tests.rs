@@ -4,9 +4,7 @@ use super::columns::Columns;
 use super::store::Store;
 use super::{Evidence, Manifest, Permit, Provenance, Ran, Sizes, Wanted, folder, look, make, part, permit};
 use crate::analysis::sink::{RowSink, Sink};
-use reenact_plugin::{
-    About, Argument, ArgumentError, Arguments, Column, Kind, Plugin, Runnable, Table, Value,
-};
+use reenact_plugin::{About, Argument, ArgumentError, Arguments, Column, Kind, Plugin, Runnable, Table, Value};
 use std::fs;
 use std::path::Path;
 
@@ -108,11 +106,11 @@ fn in_order(given: &[(u64, u64)]) -> Vec<(u64, u64)> {
 fn joined_rows_that_come_late_find_their_places() {
     let place = tempfile::tempdir().unwrap();
     let of = evidence(place.path());
-    let store = store(&of, SMALL);
+    // So few may be late that they are put into their places on the way, too.
+    let store = store(&of, Sizes { late: 50, ..SMALL });
     let mut rows = store.joined();
     // Every eleventh row returns a long time after it began, and many share a Moment.
-    let given: Vec<(u64, u64)> =
-        (0..2000).map(|n| (if n % 11 == 10 { n / 2 } else { n } / 4 * 4, n)).collect();
+    let given: Vec<(u64, u64)> = (0..2000).map(|n| (if n % 11 == 10 { n / 2 } else { n } / 4 * 4, n)).collect();
     given.iter().for_each(|(moment, number)| push(&mut *rows, *moment, *number));
     rows.finish().unwrap();
     let made = store.publish(true, &|_| None).unwrap();
@@ -152,7 +150,9 @@ fn what_is_not_published_is_no_table() {
     rows.finish().unwrap();
     // A process that is killed drops nothing.
     std::mem::forget(killed);
-    let left = |of: &Evidence| fs::read_dir(folder(&of.recording)).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>();
+    let left = |of: &Evidence| {
+        fs::read_dir(folder(&of.recording)).unwrap().map(|e| e.unwrap().file_name()).collect::<Vec<_>>()
+    };
     assert!(left(&of).iter().all(|name| name.to_str().unwrap().ends_with(".unfinished")), "{:?}", left(&of));
     assert_eq!(look(&of, vec![Wanted::plain(&Things)]).missing.len(), 1);
     drop(permit(&of).unwrap());
@@ -187,7 +187,11 @@ fn a_table_of_another_recording_version_or_argument_is_stale() {
     fs::write(&path, text.replace("\"plugin_version\": 3", "\"plugin_version\": 2")).unwrap();
     assert!(why(&of, &plain)[0].contains("another version of its plugin"));
     fs::write(&path, text.replace("part-00000", "../part-00000")).unwrap();
-    assert_eq!(look(&of, vec![plain.clone()]).missing.len(), 1, "a manifest that leads out of its folder is not believed");
+    assert_eq!(
+        look(&of, vec![plain.clone()]).missing.len(),
+        1,
+        "a manifest that leads out of its folder is not believed"
+    );
     make_one(&of, &plain, &permit);
     assert_eq!(look(&of, vec![plain]).missing.len(), 0);
 }
