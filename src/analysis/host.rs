@@ -249,9 +249,20 @@ impl Host<'_> {
             subscribers,
             kernel: self.kernel,
             loaded,
-            outlet: Outlet { listeners, rows: rows.as_mut(), pass: &mut pass, is_over: false },
+            outlet: Outlet {
+                listeners,
+                rows: rows.as_mut(),
+                pass: &mut pass,
+                is_over: false,
+                stop: &self.stop,
+                panic: None,
+            },
         };
-        if !stretch.run(&subscribers.wanted(), &mut fan, &progress)? {
+        let is_whole = stretch.run(&subscribers.wanted(), &mut fan, &progress)?;
+        if let Some(panic) = fan.outlet.panic.take() {
+            std::panic::resume_unwind(panic);
+        }
+        if !is_whole {
             return Ok(());
         }
         fan.finish(&stretch.machine().cpu);

@@ -5,8 +5,11 @@ use super::scene::{At, Loaded};
 use crate::cpu::Cpu;
 use crate::cpu::state::gpr;
 use crate::cpu::tap::{Bytes, Front, Gate, Seen, Tap, Wanted, What};
+use crate::replay::travel::Cancel;
 use reenact_plugin::{Abi, ErasedSlice, Event, MemoryRange, Notes, Rows, Scene, Value, Wants, Whose};
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where the kernel switches threads: RDI is the one that stops, RSI the one that goes on.
 const SWITCH: &str = "__switch_to_asm";
@@ -139,6 +142,10 @@ pub struct Outlet<'a> {
     pub pass: &'a mut Pass<'a>,
     /// Nobody takes notes any more.
     pub is_over: bool,
+    /// Asked to stop the run when an analysis panics.
+    pub stop: &'a Cancel,
+    /// What an analysis panicked with.
+    pub panic: Option<Box<dyn Any + Send>>,
 }
 
 impl Outlet<'_> {
@@ -185,10 +192,21 @@ impl Fan<'_> {
 
 impl Tap for Fan<'_> {
     fn see(&mut self, cpu: &Cpu, seen: &Seen) {
-        let Fan { subscribers, kernel, loaded, outlet } = self;
-        if outlet.is_over {
+        if self.outlet.is_over {
             return;
         }
+        // The frames below are handlers and generated code, which cannot be unwound.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.hand_out(cpu, seen))) {
+            self.outlet.is_over = true;
+            self.outlet.panic = Some(panic);
+            self.outlet.stop.request();
+        }
+    }
+}
+
+impl Fan<'_> {
+    fn hand_out(&mut self, cpu: &Cpu, seen: &Seen) {
+        let Fan { subscribers, kernel, loaded, outlet } = self;
         let scene = &At::new(cpu, Some(seen), *kernel, loaded);
         match seen.what {
             What::Syscall { gate, return_to } => {
