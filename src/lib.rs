@@ -14,3 +14,5 @@ pub mod recording;
 pub mod replay;
 pub mod session;
 pub mod text;
+#[cfg(feature = "tui")]
+pub mod tui;

@@ -137,9 +137,36 @@ fn every_arrow_leads_to_a_room_and_none_leads_back() {
     }
 }
 
+/// What a plugin has: its folder, its page in one form, one line of Cargo.toml, and no dependency but the API.
+#[test]
+fn plugins_are_alike_and_depend_on_the_api_alone() {
+    const PAGE: [&str; 6] = ["Sees", "Makes", "Arguments", "Needs", "Runs", "Limits"];
+    let manifest = text("Cargo.toml");
+    let mut broken = Vec::new();
+    for entry in fs::read_dir(root().join("plugins")).expect("plugins/ is there") {
+        let name = entry.expect("the folder can be read").file_name().into_string().expect("names are ASCII");
+        if name == "api" {
+            continue;
+        }
+        let line = format!("reenact-plugin-{name} = {{ path = \"plugins/{name}\" }}");
+        if !manifest.lines().any(|l| l == line) {
+            broken.push(format!("Cargo.toml has no line {line}"));
+        }
+        let own = text(&format!("plugins/{name}/Cargo.toml"));
+        let dependencies = own.split("\n[dependencies]\n").nth(1).unwrap_or_default();
+        let dependencies = dependencies.lines().take_while(|l| !l.starts_with('['));
+        let others = dependencies.filter(|l| !l.is_empty() && !l.starts_with("reenact-plugin = "));
+        broken.extend(others.map(|l| format!("plugins/{name}/Cargo.toml depends on {l}")));
+        let page = text(&format!("plugins/{name}/README.md"));
+        let missing = PAGE.iter().filter(|part| !page.contains(&format!("**{part}**")));
+        broken.extend(missing.map(|part| format!("plugins/{name}/README.md does not say **{part}**")));
+    }
+    assert!(broken.is_empty(), "\n{}", broken.join("\n"));
+}
+
 fn all_files() -> Vec<String> {
     let mut files = vec!["build.rs".to_owned()];
-    files.extend(["src", "tests", "benches", "fuzz/fuzz_targets"].into_iter().flat_map(rust_files));
+    files.extend(["src", "plugins", "tests", "benches", "fuzz/fuzz_targets"].into_iter().flat_map(rust_files));
     files
 }
 

@@ -11,9 +11,9 @@ pub mod decode;
 pub mod exec;
 pub mod fault;
 pub mod flags;
-#[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[cfg(all(target_arch = "x86_64", target_os = "linux", not(reenact_portable)))]
 mod jit;
-#[cfg(not(all(target_arch = "x86_64", target_os = "linux")))]
+#[cfg(not(all(target_arch = "x86_64", target_os = "linux", not(reenact_portable))))]
 #[path = "jit_none.rs"]
 mod jit;
 pub mod op;

@@ -44,8 +44,9 @@ pub struct Watch {
 pub enum What {
     /// The instruction at breakpoint number `.0` retired.
     Executed(usize),
-    /// An access to bytes of watch `watch` was made, at linear address `address`.
-    Access { watch: usize, address: u64, len: u32, is_write: bool },
+    /// An access to bytes of watch `watch` was made, at linear address `address`, by the instruction at `rip`; for a delivery
+    /// that is what was interrupted.
+    Access { watch: usize, address: u64, len: u32, is_write: bool, rip: u64 },
     /// An exception or interrupt was delivered; `is_external` for INTR and NMI. `rip` and `rsp` are what was interrupted.
     Delivered { is_external: bool, from_user: bool, rip: u64, rsp: u64 },
     /// The CPU entered CPL 3 (or left it).
@@ -309,7 +310,8 @@ impl Cpu {
             if new.is_some_and(|new| w.changes_only && !self.changes(&w, la, gpa, new)) {
                 continue;
             }
-            self.note(at, What::Access { watch, address: la, len: len as u32, is_write: new.is_some() });
+            let rip = self.rip;
+            self.note(at, What::Access { watch, address: la, len: len as u32, is_write: new.is_some(), rip });
         }
     }
     /// True if a write changes a byte that is watched.

@@ -207,6 +207,11 @@ impl Machine {
         self.note_changes();
         self.unclaimed.take()
     }
+    /// RAM pages written since anybody last asked (this, [`Machine::take_changed`] or [`Machine::digest`]), ascending. They stay
+    /// among what the others report.
+    pub fn newly_changed(&mut self) -> Vec<u32> {
+        self.note_changes()
+    }
     /// The BLAKE3 hash of a RAM page, as of the last [`Machine::digest`].
     pub fn page_hash(&self, index: usize) -> &Hash {
         self.hashes.page(index)
@@ -215,11 +220,13 @@ impl Machine {
     pub fn load_page(&mut self, index: usize, bytes: &[u8; 4096]) {
         self.cpu.load_page(index, bytes);
     }
-    fn note_changes(&mut self) {
-        for page in self.cpu.take_dirty() {
+    fn note_changes(&mut self) -> Vec<u32> {
+        let changed = self.cpu.take_dirty();
+        for &page in &changed {
             self.unhashed.add(page);
             self.unclaimed.add(page);
         }
+        changed
     }
     fn hash_pages(&mut self) {
         self.note_changes();

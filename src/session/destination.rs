@@ -1,4 +1,4 @@
-//! Places in time as people write them: `M`, `+N`, `-N`, a percentage, `end`, `exit`, or the name of a mark.
+//! Places in time as people write them: `M`, `+N`, `-N`, a percentage, `1.5s`, `end`, `exit`, or the name of a mark.
 
 use super::Error;
 use crate::moment::Moment;
@@ -15,6 +15,8 @@ pub enum Destination {
     Earlier(u64),
     /// Per cent of the whole, 0 to 100.
     Percent(f64),
+    /// Virtual nanoseconds since power-on.
+    GuestTime(u64),
     /// The end.
     End,
     /// The last instruction of the recorded program: the one that faulted, or its last system call.
@@ -37,6 +39,10 @@ impl FromStr for Destination {
         if let Some(percent) = text.strip_suffix('%') {
             let percent: f64 = percent.parse().map_err(|_| nowhere())?;
             return (0.0..=100.0).contains(&percent).then_some(Destination::Percent(percent)).ok_or_else(nowhere);
+        }
+        if let Some(seconds) = text.strip_suffix('s').filter(|s| s.starts_with(|c: char| c.is_ascii_digit())) {
+            let seconds: f64 = seconds.parse().map_err(|_| nowhere())?;
+            return Ok(Destination::GuestTime((seconds * 1e9) as u64));
         }
         if let Some(n) = text.strip_prefix('+') {
             return number(n).map(Destination::Later).ok_or_else(nowhere);
@@ -77,6 +83,7 @@ mod tests {
         assert_eq!(read("+5"), Destination::Later(5));
         assert_eq!(read("-1,000"), Destination::Earlier(1000));
         assert_eq!(read("12.5%"), Destination::Percent(12.5));
+        assert_eq!(read("1.5s"), Destination::GuestTime(1_500_000_000));
         assert_eq!(read("end"), Destination::End);
         assert_eq!(read("exit"), Destination::Exit);
         assert_eq!(read("before-crash"), Destination::Mark("before-crash".into()));
@@ -84,8 +91,23 @@ mod tests {
 
     #[test]
     fn refuses_everything_else_by_name() {
-        for text in ["", "+", "-", "--1", "+-1", "101%", "-1%", "NaN%", "%", "0x10", "5k", "18446744073709551616", ",1"]
-        {
+        for text in [
+            "",
+            "+",
+            "s",
+            "5.x.s",
+            "-",
+            "--1",
+            "+-1",
+            "101%",
+            "-1%",
+            "NaN%",
+            "%",
+            "0x10",
+            "5k",
+            "18446744073709551616",
+            ",1",
+        ] {
             let error = text.parse::<Destination>().expect_err(text).to_string();
             assert!(error.contains(&format!("\"{text}\"")), "{error}");
         }

@@ -26,7 +26,7 @@ pub enum Error {
     Cancelled,
     /// Not a place in time.
     #[error(
-        "\"{0}\" is no place in this recording: write an instruction number, +N, -N, a percentage like 50%, end, or the name of a mark"
+        "\"{0}\" is no place in this recording: write an instruction number, +N, -N, a percentage like 50%, seconds of guest time like 1.5s, end, or the name of a mark"
     )]
     NoDestination(String),
     /// Past the end.

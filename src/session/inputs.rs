@@ -34,6 +34,13 @@ impl Seat {
             after: after.iter().take(count).map(line).collect(),
         }
     }
+
+    /// The Moments of the Inputs in `from..to`.
+    pub fn input_moments(&self, from: u64, to: u64) -> impl Iterator<Item = u64> + '_ {
+        let inputs = &self.travel.script().inputs;
+        let first = inputs.partition_point(|i| i.at.0 < from);
+        inputs.iter().skip(first).map(|i| i.at.0).take_while(move |at| *at < to)
+    }
 }
 
 fn line(input: &Input) -> InputLine {

@@ -2,7 +2,8 @@
 //! name counts.
 //!
 //! ```text
-//! {"name":"crash","moment":4800123,"deliveries":0}
+//! {"name":"crash","moment":4800123,"deliveries":0,"note":"jumps to 0"}
+//! {"name":"start","gone":true,"moment":0,"deliveries":0}
 //! ```
 
 use super::destination::is_mark_name;
@@ -18,12 +19,27 @@ struct Line {
     name: String,
     moment: Moment,
     deliveries: u32,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    note: String,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    gone: bool,
+}
+
+/// A named Position.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    /// A word.
+    pub name: String,
+    /// Where.
+    pub position: Position,
+    /// What its maker wrote beside it; mostly empty.
+    pub note: String,
 }
 
 /// The marks of one recording.
 pub struct Marks {
     file: PathBuf,
-    marks: BTreeMap<String, Position>,
+    marks: BTreeMap<String, Mark>,
 }
 
 impl Marks {
@@ -37,32 +53,54 @@ impl Marks {
             Err(source) => return Err(Error::Marks { what: "read", path: file, source }),
         };
         let lines = bytes.split(|&b| b == b'\n').filter_map(|line| serde_json::from_slice::<Line>(line).ok());
-        let marks = lines
-            .filter(|line| is_mark_name(&line.name))
-            .map(|line| (line.name, Position { moment: line.moment, deliveries: line.deliveries }))
-            .collect();
+        let mut marks = BTreeMap::new();
+        for line in lines.filter(|line| is_mark_name(&line.name)) {
+            let position = Position { moment: line.moment, deliveries: line.deliveries };
+            match line.gone {
+                true => marks.remove(&line.name),
+                false => marks.insert(line.name.clone(), Mark { name: line.name, position, note: line.note }),
+            };
+        }
         Ok(Marks { file, marks })
     }
 
     /// The Position of a mark.
     pub fn get(&self, name: &str) -> Option<Position> {
-        self.marks.get(name).copied()
+        self.marks.get(name).map(|mark| mark.position)
     }
 
     /// Names a Position, here and on disk.
-    pub fn set(&mut self, name: &str, at: Position) -> Result<(), Error> {
-        if !is_mark_name(name) {
-            return Err(Error::MarkName(name.to_owned()));
+    pub fn set(&mut self, mark: Mark) -> Result<(), Error> {
+        if !is_mark_name(&mark.name) {
+            return Err(Error::MarkName(mark.name));
         }
-        self.append(name, at).map_err(|source| Error::Marks { what: "write", path: self.file.clone(), source })?;
-        self.marks.insert(name.to_owned(), at);
+        self.append(&mark, false)?;
+        self.marks.insert(mark.name.clone(), mark);
         Ok(())
     }
 
-    fn append(&self, name: &str, at: Position) -> std::io::Result<()> {
-        let line = Line { name: name.to_owned(), moment: at.moment, deliveries: at.deliveries };
+    /// Forgets a mark, here and on disk; one that is not there is forgotten already.
+    pub fn remove(&mut self, name: &str) -> Result<(), Error> {
+        let Some(mark) = self.marks.get(name) else { return Ok(()) };
+        self.append(mark, true)?;
+        self.marks.remove(name);
+        Ok(())
+    }
+
+    fn append(&self, mark: &Mark, gone: bool) -> Result<(), Error> {
+        let line = Line {
+            name: mark.name.clone(),
+            moment: mark.position.moment,
+            deliveries: mark.position.deliveries,
+            note: mark.note.clone(),
+            gone,
+        };
+        self.write(&line).map_err(|source| Error::Marks { what: "write", path: self.file.clone(), source })
+    }
+
+    fn write(&self, line: &Line) -> std::io::Result<()> {
         // The newline in front ends what a crash may have cut off.
-        let text = format!("\n{}\n", serde_json::to_string(&line)?);
+        let text = format!("\n{}\n", serde_json::to_string(line)?);
         if let Some(folder) = self.file.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -70,9 +108,9 @@ impl Marks {
     }
 
     /// All marks in the order of time.
-    pub fn in_order(&self) -> Vec<(String, Position)> {
-        let mut list: Vec<_> = self.marks.iter().map(|(name, at)| (name.clone(), *at)).collect();
-        list.sort_by_key(|(_, at)| *at);
+    pub fn in_order(&self) -> Vec<Mark> {
+        let mut list: Vec<Mark> = self.marks.values().cloned().collect();
+        list.sort_by_key(|mark| mark.position);
         list
     }
 }
@@ -81,8 +119,9 @@ impl Marks {
 mod tests {
     use super::*;
 
-    fn at(moment: u64, deliveries: u32) -> Position {
-        Position { moment: Moment(moment), deliveries }
+    fn mark(name: &str, moment: u64, deliveries: u32) -> Mark {
+        let position = Position { moment: Moment(moment), deliveries };
+        Mark { name: name.to_owned(), position, note: String::new() }
     }
 
     #[test]
@@ -90,25 +129,25 @@ mod tests {
         let dir = tempfile::tempdir().expect("there is room");
         let folder = dir.path().join("x.reen.index");
         let mut marks = Marks::open(&folder).expect("no folder is no marks");
-        marks.set("crash", at(9, 1)).expect("it is a name");
-        marks.set("start", at(3, 0)).expect("it is a name");
-        marks.set("crash", at(7, 2)).expect("it is a name");
+        marks.set(mark("crash", 9, 1)).expect("it is a name");
+        marks.set(mark("start", 3, 0)).expect("it is a name");
+        marks.set(mark("crash", 7, 2)).expect("it is a name");
         let again = Marks::open(&folder).expect("they are there");
-        assert_eq!(again.in_order(), [("start".to_owned(), at(3, 0)), ("crash".to_owned(), at(7, 2))]);
+        assert_eq!(again.in_order(), [mark("start", 3, 0), mark("crash", 7, 2)]);
     }
 
     #[test]
     fn a_line_that_was_cut_off_costs_itself_only() {
         let dir = tempfile::tempdir().expect("there is room");
         let mut marks = Marks::open(dir.path()).expect("it is empty");
-        marks.set("one", at(1, 0)).expect("it is a name");
+        marks.set(mark("one", 1, 0)).expect("it is a name");
         let file = dir.path().join("marks");
         let mut bytes = std::fs::read(&file).expect("it is there");
         bytes.extend_from_slice(b"\n{\"name\":\"tw");
         std::fs::write(&file, bytes).expect("there is room");
-        marks.set("three", at(3, 0)).expect("it is a name");
+        marks.set(mark("three", 3, 0)).expect("it is a name");
         let names: Vec<_> = Marks::open(dir.path()).expect("it is readable").in_order();
-        assert_eq!(names, [("one".to_owned(), at(1, 0)), ("three".to_owned(), at(3, 0))]);
+        assert_eq!(names, [mark("one", 1, 0), mark("three", 3, 0)]);
     }
 
     #[test]
@@ -116,7 +155,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("there is room");
         let mut marks = Marks::open(dir.path()).expect("it is empty");
         for name in ["", "end", "12", "+1", "-x", "50%", "two words"] {
-            assert!(matches!(marks.set(name, at(1, 0)), Err(Error::MarkName(_))), "{name}");
+            assert!(matches!(marks.set(mark(name, 1, 0)), Err(Error::MarkName(_))), "{name}");
         }
     }
 }

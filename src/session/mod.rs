@@ -14,19 +14,24 @@ mod memory;
 mod movement;
 mod program;
 mod registers;
+mod search;
 mod seat;
+mod stepping;
 
 #[cfg(test)]
 mod tests;
 
+pub use crate::analysis::find::{Appearance, Pattern};
 pub use crate::cpu::state::{Segment, attr};
+pub use crate::recording::Output;
 pub use crate::replay::travel::{
-    AccessKind, Arrival, Breakpoint, Cancel, Direction, Options, Place, Position, Space, Steps, Stops, Watch,
+    AccessKind, Arrival, Breakpoint, Cancel, Direction, FirstPass, Options, Place, Position, Space, Steps, Stops, Watch,
 };
 pub use destination::Destination;
 pub use disassembly::Line;
 pub use error::Error;
 pub use inputs::{InputLine, Inputs};
+pub use marks::Mark;
 pub use memory::Memory;
 pub use movement::{Access, Touched};
 pub use program::Program;

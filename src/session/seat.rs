@@ -1,11 +1,12 @@
 //! What the session's thread holds: the traveller, the recording, the marks.
 
-use super::marks::Marks;
+use super::marks::{Mark, Marks};
 use super::{Cancel, Destination, Error, Options, Position, Program};
 use crate::guest::Profile;
+use crate::machine::clock::Clock;
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
-use crate::recording::{Header, Reader};
+use crate::recording::{Header, InputData, Output, Reader};
 use crate::replay::travel::{FirstPass, Travel, index_folder};
 use crate::replay::verify::{self, Report};
 use std::path::Path;
@@ -126,9 +127,35 @@ impl Seat {
     /// Goes to a Position that the session has told before.
     ///
     /// # Errors
-    /// As the replay.
+    /// As the replay, and [`Error::Cancelled`]; then nothing has moved.
     pub fn go_to(&mut self, to: Position) -> Result<(), Error> {
+        if self.travel.seek_unless(to, &self.cancel)? { Ok(()) } else { Err(Error::Cancelled) }
+    }
+
+    /// The same for who only looked elsewhere: it cannot be cancelled.
+    ///
+    /// # Errors
+    /// As the replay.
+    pub fn return_to(&mut self, to: Position) -> Result<(), Error> {
         Ok(self.travel.seek(to)?)
+    }
+
+    /// What the guest sent out, oldest first.
+    pub fn outputs(&self) -> &[Output] {
+        &self.travel.script().outputs
+    }
+
+    /// When this much guest time has passed since power-on.
+    fn moment_at(&self, guest_ns: u64) -> Moment {
+        let mut clock = Clock::default();
+        for input in &self.travel.script().inputs {
+            let InputData::HaltAdvance { ns } = input.data else { continue };
+            if clock.icount_at(guest_ns) <= input.at.0 {
+                break;
+            }
+            clock.advance_halted(ns);
+        }
+        Moment(clock.icount_at(guest_ns))
     }
 
     fn find(&self, to: &Destination) -> Result<Position, Error> {
@@ -138,6 +165,7 @@ impl Seat {
             Destination::Later(n) => Moment(now.0.saturating_add(*n)),
             Destination::Earlier(n) => Moment(now.0.checked_sub(*n).ok_or(Error::BeforeStart { back: *n, from: now })?),
             Destination::Percent(p) => Moment(((end.0 as f64 * p / 100.0) as u64).min(end.0)),
+            Destination::GuestTime(ns) => self.moment_at(*ns),
             Destination::End => end,
             Destination::Exit => return Err(Error::NoDestination("exit".into())),
             Destination::Mark(name) => {
@@ -154,14 +182,22 @@ impl Seat {
     ///
     /// # Errors
     /// An unfit name, or a folder that cannot be written.
-    pub fn mark(&mut self, name: &str) -> Result<Position, Error> {
+    pub fn mark(&mut self, name: &str, note: &str) -> Result<Position, Error> {
         let position = self.position();
-        self.marks.set(name, position)?;
+        self.marks.set(Mark { name: name.to_owned(), position, note: note.to_owned() })?;
         Ok(position)
     }
 
+    /// Forgets a mark.
+    ///
+    /// # Errors
+    /// A folder that cannot be written.
+    pub fn unmark(&mut self, name: &str) -> Result<(), Error> {
+        self.marks.remove(name)
+    }
+
     /// All marks in the order of time.
-    pub fn marks(&self) -> Vec<(String, Position)> {
+    pub fn marks(&self) -> Vec<Mark> {
         self.marks.in_order()
     }
 

@@ -14,14 +14,18 @@ mod damage;
 mod debian;
 mod divergence;
 mod ends;
+mod find;
 mod full_disk;
 mod guest;
 mod guests;
 mod killed;
+mod plugins;
 mod programs;
 mod refused;
 mod round_trip;
 mod syscalls;
+#[cfg(feature = "query")]
+mod tables;
 mod traces;
 mod travel;
 mod typed;

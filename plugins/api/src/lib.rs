@@ -10,11 +10,14 @@
 mod analysis;
 mod argument;
 mod event;
+pub mod mock;
 mod scene;
+mod symbol_cache;
 mod table;
 
 pub use analysis::{About, Analysis, Erased, ErasedJoin, ErasedSlice, Notes, Out, Plugin, Runnable, runnable};
-pub use argument::{Argument, ArgumentError, Arguments};
+pub use argument::{Argument, ArgumentError, Arguments, number};
 pub use event::{Abi, Event, MemoryRange, Wants, Whose};
 pub use scene::{Comm, Descriptor, File, Mapping, Process, Registers, Scene, SyscallFrame, Task, TaskKey};
+pub use symbol_cache::SymbolCache;
 pub use table::{Column, Kind, Rows, Table, Value};

@@ -59,3 +59,16 @@ impl Analysis for Halts {
     fn start(&self) {}
     fn join(&self, (): &mut (), (): (), _: &mut dyn Rows) {}
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use reenact_plugin::mock::{MockScene, tables_however_cut};
+
+    #[test]
+    fn halts_behind_the_time_asked_for_are_rows() {
+        let history =
+            [(MockScene::at(5), Event::Idle { until_ns: 100 }), (MockScene::at(9), Event::Idle { until_ns: 200 })];
+        assert_eq!(tables_however_cut(&PLUGIN, &["after=150"], &history)[0], ["9 | 200"]);
+    }
+}

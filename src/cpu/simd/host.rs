@@ -4,7 +4,7 @@
 //! instructions stand here: they depend on nothing but their operands. Elsewhere the lanes are computed.
 
 /// `host!(intrinsic, a, b, meaning)`: the value of `meaning`, computed by the intrinsic where the host has it.
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(reenact_portable)))]
 macro_rules! host {
     ($intrinsic:ident, $a:expr, $b:expr, $meaning:expr) => {
         if $crate::cpu::simd::host::IS_USED {
@@ -17,7 +17,7 @@ macro_rules! host {
         }
     };
 }
-#[cfg(not(target_arch = "x86_64"))]
+#[cfg(not(all(target_arch = "x86_64", not(reenact_portable))))]
 macro_rules! host {
     ($intrinsic:ident, $a:expr, $b:expr, $meaning:expr) => {
         $meaning
@@ -25,10 +25,10 @@ macro_rules! host {
 }
 pub(super) use host;
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(reenact_portable)))]
 pub(super) use on_x86::{IS_USED, value, vector};
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(reenact_portable)))]
 mod on_x86 {
     use std::arch::x86_64::__m128i;
 

@@ -14,7 +14,7 @@ pub fn dis(context: &mut Context, words: &[&str]) -> Result<(), Error> {
     let bits = context.settings.code_bits;
     let (lines, here) = context.session.ask(move |seat| {
         let bits = bits.unwrap_or(seat.mode().bits());
-        Ok((seat.disassemble(address, count as usize, bits)?, seat.linear_rip()))
+        Ok((seat.disassemble(address, count as usize, bits, None)?, seat.linear_rip()))
     })?;
     for line in lines {
         let arrow = if line.address == here { "=>" } else { "  " };

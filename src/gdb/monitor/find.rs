@@ -18,7 +18,7 @@ fn find(context: &mut Context, words: &[&str], direction: Direction, name: &str)
         let from = seat.position();
         let found = seat.find_access(direction, &access)?;
         let bits = seat.mode().bits();
-        let line = seat.disassemble(found.rip, 1, bits).ok().and_then(|lines| lines.into_iter().next());
+        let line = seat.disassemble(found.rip, 1, bits, None).ok().and_then(|lines| lines.into_iter().next());
         Ok((from, found, line.map_or_else(|| "(not mapped here)".to_owned(), |line| line.text)))
     })?;
     show(context, &found, &text);

@@ -1,7 +1,7 @@
 //! Time: where the machine stands, going elsewhere, marks, inputs.
 
 use super::{Context, Error, parse, usage};
-use crate::session::{Destination, Moments, Position, Seat};
+use crate::session::{Destination, Mark, Moments, Position, Seat};
 use crate::text;
 
 /// What `when` says of the machine itself.
@@ -87,9 +87,9 @@ pub fn hint(context: &mut Context) {
 }
 
 pub fn mark(context: &mut Context, words: &[&str]) -> Result<(), Error> {
-    let [name] = words else { return Err(usage("mark")) };
-    let its_name = (*name).to_owned();
-    let at = context.session.ask(move |seat| seat.mark(&its_name))?;
+    let Some((name, note)) = words.split_first() else { return Err(usage("mark")) };
+    let (its_name, note) = ((*name).to_owned(), note.join(" "));
+    let at = context.session.ask(move |seat| seat.mark(&its_name, &note))?;
     context.line(format!("{name} is instruction {}", position(at)));
     Ok(())
 }
@@ -99,9 +99,9 @@ pub fn marks(context: &mut Context, _: &[&str]) -> Result<(), Error> {
     if marks.is_empty() {
         context.line("no marks; monitor mark NAME makes one here");
     }
-    for (name, at) in marks {
+    for Mark { name, position: at, note } in marks {
         let here = if at == now { "  <- here" } else { "" };
-        context.line(format!("{:>20}  {name}{here}", position(at)));
+        context.line(format!("{:>20}  {name}  {note}", position(at)).trim_end().to_owned() + here);
     }
     Ok(())
 }

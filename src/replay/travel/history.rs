@@ -169,6 +169,10 @@ impl History {
         self.index.pages(&stored, &mut |i, bytes| each(numbers[i], bytes))?;
         Ok(())
     }
+    /// The pages that the loader wrote, ascending.
+    pub fn loaded_pages(&self) -> Vec<u32> {
+        self.loaded.keys().copied().collect()
+    }
     fn versions(&self) -> RwLockReadGuard<'_, Versions> {
         self.versions.read().expect("no writer of this lock panics")
     }

@@ -298,7 +298,7 @@ impl Travel {
 pub(super) fn arrival(hit: &Hit) -> Arrival {
     match hit.what {
         What::Executed(number) => Arrival::Breakpoint(number),
-        What::Access { watch, address, len, is_write } => {
+        What::Access { watch, address, len, is_write, .. } => {
             Arrival::Watch { index: watch, address, len: len as u8, is_write }
         }
         What::Delivered { .. } | What::Ring { .. } => Arrival::Stepped,

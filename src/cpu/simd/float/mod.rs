@@ -4,7 +4,7 @@
 //! fetches operands, lets the host's instruction or [`soft`] compute, and settles MXCSR and #XM. Values and flags are
 //! the same on both ways (a unit test compares them), so a recording does not depend on the host.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(reenact_portable)))]
 mod host;
 mod quick;
 mod reciprocal;
@@ -147,5 +147,5 @@ fn raise(cpu: &mut Cpu) -> Result<(), Stop> {
     cpu.fault(if has_handler { Fault::xm() } else { Fault::ud() })
 }
 
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(all(test, target_arch = "x86_64", not(reenact_portable)))]
 mod tests;

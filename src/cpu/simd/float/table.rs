@@ -2,7 +2,7 @@
 //!
 //! Each row makes a type that implements [`Operation`]; nothing here touches the CPU.
 
-#[cfg(target_arch = "x86_64")]
+#[cfg(all(target_arch = "x86_64", not(reenact_portable)))]
 use super::host;
 use super::quick;
 use super::reciprocal::{reciprocal_root32, reciprocal32};
@@ -14,7 +14,7 @@ use crate::cpu::softfloat::{self as sf, Flags, SseEnv};
 use iced_x86::{Instruction, MemorySize, Mnemonic as M, OpKind};
 
 /// An operation by its ways, for the test that compares them.
-#[cfg(all(test, target_arch = "x86_64"))]
+#[cfg(all(test, target_arch = "x86_64", not(reenact_portable)))]
 pub struct Row {
     pub name: &'static str,
     pub soft: fn(u128, u128, u8, &SseEnv) -> (u128, Flags),
@@ -30,7 +30,7 @@ macro_rules! body {
             f(a, b, imm, env)
         }
         $(
-            #[cfg(target_arch = "x86_64")]
+            #[cfg(all(target_arch = "x86_64", not(reenact_portable)))]
             #[inline(always)]
             fn host(a: u128, b: u128, mxcsr: u32) -> Option<(u128, u32)> {
                 Some(host::run!($host, a, b, mxcsr))
@@ -62,7 +62,7 @@ macro_rules! vectors {
                 _ => return None,
             })
         }
-        #[cfg(all(test, target_arch = "x86_64"))]
+        #[cfg(all(test, target_arch = "x86_64", not(reenact_portable)))]
         pub const ROWS: &[Row] = &[$(Row { name: stringify!($name), soft: $name::soft, host: $name::host, quick: $name::quick }),*];
     };
 }

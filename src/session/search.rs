@@ -1,0 +1,43 @@
+//! Searching all of the guest's memory at all times.
+
+use super::{Error, Seat};
+use crate::analysis::find::{Appearance, EVERY, Pattern, Query, find};
+use crate::guest::Profile;
+use crate::moment::Moment;
+use std::ops::ControlFlow;
+
+impl Seat {
+    /// Every time that bytes came to stand in memory, in the order of time, until `each` has had enough. `progress` is told
+    /// how far the search has come. The Position stays what it is.
+    ///
+    /// # Errors
+    /// As the replay, and [`Error::Cancelled`].
+    pub fn find_in_memory(
+        &mut self,
+        pattern: Pattern,
+        progress: &(dyn Fn(Moment) + Sync),
+        each: &mut (dyn FnMut(Appearance) -> ControlFlow<()> + Send),
+    ) -> Result<(), Error> {
+        // The search needs to know where all slices are.
+        if !self.travel.finish_index(&self.cancel, &progress)? {
+            return Err(Error::Cancelled);
+        }
+        // Symbols are those of the kernel that runs here, if one does.
+        let profile = Profile::of(self.machine()).ok();
+        let during = Moment::ZERO..Moment(self.end().0.saturating_add(1));
+        let query = Query { pattern, during, every: EVERY };
+        let mut has_enough = false;
+        let mut take = |appearance| {
+            let flow = each(appearance);
+            has_enough |= flow.is_break();
+            flow
+        };
+        find(&self.travel, &query, profile.as_ref(), &self.cancel, progress, &mut take)?;
+        // The search cancels itself when it has found enough.
+        if self.cancel.is_requested() && !has_enough {
+            return Err(Error::Cancelled);
+        }
+        self.cancel.clear();
+        Ok(())
+    }
+}
