@@ -2,24 +2,38 @@
 //!
 //! Exit codes: 0 done, 1 a finding (a divergence), 2 usage, 3 damaged or unsupported input.
 
+#[cfg(feature = "query")]
+mod answer;
 mod dump;
 mod engine;
+#[cfg(feature = "query")]
+mod export;
 mod find;
 mod gdb;
 mod index;
 mod info;
+#[cfg(feature = "query")]
+mod output;
 mod place;
+mod plugins;
 mod progress;
 mod ps;
+#[cfg(feature = "query")]
+mod query;
 mod record;
 mod replay;
+#[cfg(feature = "query")]
 mod run;
 mod size;
+#[cfg(feature = "query")]
+mod tables;
 mod terminal;
 mod text;
 #[cfg(feature = "tui")]
 mod tui;
 mod verify;
+#[cfg(not(feature = "query"))]
+mod without_query;
 
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
@@ -45,7 +59,18 @@ enum Verb {
     #[cfg(feature = "tui")]
     Tui(tui::Tui),
     Index(index::Index),
+    Plugins(plugins::Plugins),
+    #[cfg(feature = "query")]
+    Query(query::Query),
+    #[cfg(feature = "query")]
+    Export(export::Export),
+    #[cfg(feature = "query")]
+    Tables(tables::Tables),
+    #[cfg(feature = "query")]
     Run(run::Run),
+    #[cfg(not(feature = "query"))]
+    #[command(aliases = ["export", "tables", "run"])]
+    Query(without_query::Absent),
     Completions(Completions),
 }
 
@@ -100,6 +125,13 @@ pub fn main() -> ExitCode {
         #[cfg(feature = "tui")]
         Verb::Tui(verb) => verb.execute(),
         Verb::Index(verb) => verb.execute(),
+        Verb::Plugins(verb) => verb.execute(),
+        Verb::Query(verb) => verb.execute(),
+        #[cfg(feature = "query")]
+        Verb::Export(verb) => verb.execute(),
+        #[cfg(feature = "query")]
+        Verb::Tables(verb) => verb.execute(),
+        #[cfg(feature = "query")]
         Verb::Run(verb) => verb.execute(),
         Verb::Completions(verb) => {
             clap_complete::generate(

@@ -32,3 +32,30 @@ pub fn while_indexing<T>(pass: &FirstPass, end: Moment, work: impl FnOnce() -> T
         result
     })
 }
+
+/// A bar for work that has stages, shown from any thread.
+#[cfg(feature = "query")]
+#[derive(Default)]
+pub struct Stages {
+    bar: std::sync::OnceLock<ProgressBar>,
+}
+
+#[cfg(feature = "query")]
+impl Stages {
+    /// How far a stage has come.
+    pub fn show(&self, stage: &'static str, at: Moment, of: Moment) {
+        let bar = self.bar.get_or_init(|| bar(of));
+        if bar.prefix() != stage {
+            bar.reset();
+            bar.set_prefix(stage);
+        }
+        bar.set_length(of.0);
+        bar.set_position(at.0);
+    }
+    /// Takes the bar away.
+    pub fn clear(&self) {
+        if let Some(bar) = self.bar.get() {
+            bar.finish_and_clear();
+        }
+    }
+}

@@ -1,16 +1,17 @@
-//! `reenact run`: runs one analysis over a recording.
+//! `reenact run`: runs one analysis over a recording and keeps its tables.
 
-use super::{Failure, Outcome, Result, progress};
-use crate::analysis::collected::Collected;
-use crate::analysis::host::{Job, Plan, run};
+use super::answer::{self, Destination};
+use super::{Failure, Outcome, Result, text};
+use crate::analysis::query::nearest;
 use crate::analysis::registry;
-use crate::recording::Reader;
-use crate::replay::travel::{Cancel, Cut, Options, Travel};
+use crate::analysis::tables::Wanted;
+use crate::replay::travel::{Cut, Options};
 use reenact_plugin::Arguments;
-use std::io::Write;
 use std::path::PathBuf;
 
-/// Run one analysis over a recording and print its rows as JSON lines.
+/// Run one analysis over a recording and keep its tables, for queries.
+///
+/// `reenact plugins` lists them with what they take. With -o or --format the rows of its first table are written as well.
 #[derive(clap::Args)]
 pub struct Run {
     /// The recording.
@@ -19,6 +20,11 @@ pub struct Run {
     plugin: String,
     /// What it takes: key=value.
     arguments: Vec<String>,
+    /// Which of its tables to write.
+    #[arg(long)]
+    table: Option<String>,
+    #[command(flatten)]
+    destination: Destination,
     /// Cut history into so many parts of equal length, instead of at the index's snapshots.
     #[arg(long, value_name = "N", hide = true)]
     parts: Option<usize>,
@@ -31,42 +37,36 @@ impl Run {
     pub fn execute(self) -> Result {
         let Some(plugin) = registry::find(&self.plugin) else {
             let names: Vec<&str> = registry::PLUGINS.iter().map(|p| p.about().name).collect();
-            let text = format!("there is no analysis {:?}; there are: {}", self.plugin, names.join(", "));
+            let meant = nearest(&self.plugin, names.iter().copied()).map(|n| format!(" (did you mean {n:?}?)"));
+            let meant = meant.unwrap_or_default();
+            let text = format!("there is no analysis {:?}{meant}; there are {}", self.plugin, names.join(", "));
             return Err(Failure::Usage(anyhow::anyhow!(text)));
         };
         let about = plugin.about();
         let usage = |e: reenact_plugin::ArgumentError| Failure::Usage(anyhow::anyhow!("{}: {e}", about.name));
         let arguments = Arguments::parse(&self.arguments, about.arguments).map_err(usage)?;
-        let analysis = plugin.prepare(&arguments).map_err(usage)?;
+        // What is wrong with arguments is said before anything is replayed.
+        plugin.prepare(&arguments).map_err(usage)?;
+        let table = self.table.as_deref().or(about.tables.first().map(|t| t.name)).unwrap_or_default();
+        if !about.tables.iter().any(|t| t.name == table) {
+            return Err(Failure::Usage(anyhow::anyhow!("{} does not make a table {table:?}", about.name)));
+        }
+        self.destination.check()?;
         let options = Options::default();
-        let workers = self.workers.unwrap_or(options.workers);
-        let mut travel = Travel::open(Reader::open(&self.recording)?, Options { workers, ..options })?;
-        let (pass, end) = (travel.first_pass(), travel.end());
-        progress::while_indexing(&pass, end, || travel.finish_index(&Cancel::default(), &|_| {}))?;
-        for note in travel.take_notes() {
-            eprintln!("reenact: {note}");
+        let options = Options { workers: self.workers.unwrap_or(options.workers), ..options };
+        let cut = self.parts.map_or(Cut::AtSnapshots, Cut::Parts);
+        answer::make(&self.recording, vec![Wanted { plugin, arguments }], cut, options)?;
+        let tables = answer::open(&self.recording)?;
+        if !self.destination.is_default() {
+            return self.destination.write(tables.sql(&format!("SELECT * FROM \"{table}\"")).map_err(answer::failure)?);
         }
-        let rows = Collected::new(about.tables);
-        let bar = progress::bar(end);
-        let plan = Plan {
-            cut: self.parts.map_or(Cut::AtSnapshots, Cut::Parts),
-            workers,
-            progress: &|at, total| {
-                bar.set_length(total.0);
-                bar.set_position(at.0);
-            },
-            cancel: &Cancel::default(),
-        };
-        let outcome = run(&travel, &[Job { name: about.name, tables: about.tables.len(), analysis }], &rows, &plan)?;
-        bar.finish_and_clear();
-        for (name, why) in &outcome.left_out {
-            eprintln!("reenact: {name} was not run: {why}");
+        for table in about.tables {
+            println!(
+                "{}: {} rows",
+                table.name,
+                text::grouped(tables.table(table.name).map_err(answer::failure)?.rows())
+            );
         }
-        let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-        for line in rows.json_lines() {
-            writeln!(out, "{line}")?;
-        }
-        out.flush()?;
         Ok(Outcome::Done)
     }
 }

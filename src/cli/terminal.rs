@@ -41,6 +41,17 @@ pub fn catch_signals() {
     unsafe { libc::signal(libc::SIGXFSZ, libc::SIG_IGN) };
 }
 
+/// Characters of a line of the terminal that standard output is; none if it is no terminal.
+#[cfg(feature = "query")]
+pub fn width() -> Option<usize> {
+    // SAFETY: winsize is plain data, and the call fills it in or fails.
+    let columns = unsafe {
+        let mut size: libc::winsize = std::mem::zeroed();
+        (libc::ioctl(1, libc::TIOCGWINSZ, &raw mut size) == 0).then_some(size.ws_col)
+    };
+    columns.filter(|columns| *columns > 0).map(usize::from)
+}
+
 /// Where what is typed comes from.
 enum Keys {
     /// Somebody or something that takes its time: a terminal, a pipe, a socket.

@@ -422,6 +422,11 @@ pub fn index_folder(recording: &Path) -> PathBuf {
     name.into()
 }
 
+/// Version of the tool, its machine and its counting rule: what is derived under another one is made anew.
+pub fn rule() -> String {
+    format!("{} | {MACHINE} | {CPU_MODEL} {CPU_MODEL_VERSION} | {COUNTING_RULE}", env!("CARGO_PKG_VERSION"))
+}
+
 /// Opens the index beside the recording, or one in memory where that cannot be.
 fn open_index(
     reader: &Reader,
@@ -430,8 +435,7 @@ fn open_index(
     options: &Options,
     notes: &mut Vec<String>,
 ) -> Result<Index, Error> {
-    let rule = format!("{} | {MACHINE} | {CPU_MODEL} {CPU_MODEL_VERSION} | {COUNTING_RULE}", env!("CARGO_PKG_VERSION"));
-    let of = Origin { identity: script.identity, rule, page_count: pages as u32 };
+    let of = Origin { identity: script.identity, rule: rule(), page_count: pages as u32 };
     if options.keeps_index {
         match Index::open(&index_folder(reader.path()), &of, options.limits) {
             Ok((index, found)) => {
