@@ -11,6 +11,7 @@ mod refine;
 #[cfg(test)]
 mod tests;
 
+use super::kernel::Kernel;
 use crate::guest::Profile;
 use crate::moment::Moment;
 use crate::replay::Error;
@@ -23,7 +24,7 @@ use std::ops::{ControlFlow, Range};
 use std::sync::Mutex;
 
 /// Instructions in a step, if nobody says otherwise.
-pub const EVERY: u64 = 1 << 18;
+pub const EVERY: u64 = 1 << 16;
 
 /// What is looked for, and when.
 pub struct Query {
@@ -67,13 +68,14 @@ pub type Each<'a> = dyn FnMut(Appearance) -> ControlFlow<()> + Send + 'a;
 pub fn find(
     travel: &Travel,
     query: &Query,
-    profile: Option<&Profile>,
     cancel: &Cancel,
     progress: &(dyn Fn(Moment) + Sync),
     each: &mut Each,
 ) -> Result<(), Error> {
+    let kernel = Kernel::find(travel, cancel)?.ok();
+    let profile = kernel.as_ref().map(|kernel| &kernel.profile);
     let slices = travel.slices_in(query.during.clone())?;
-    let ordered = Mutex::new(Ordered { next: 0, waiting: BTreeMap::new(), each });
+    let ordered = Mutex::new(Ordered { next: 0, waiting: BTreeMap::new(), is_over: false, each });
     let first = slices.first().copied().unwrap_or_default();
     travel.scan(&slices, cancel, &|scan| {
         let mut found = in_slice(scan, query, profile)?;
@@ -95,17 +97,20 @@ pub fn find(
 struct Ordered<'a> {
     next: usize,
     waiting: BTreeMap<usize, Vec<Appearance>>,
+    is_over: bool,
     each: &'a mut Each<'a>,
 }
 
 impl Ordered<'_> {
     fn take(&mut self, number: usize, found: Vec<Appearance>) -> ControlFlow<()> {
         self.waiting.insert(number, found);
-        while let Some(found) = self.waiting.remove(&self.next) {
+        while !self.is_over
+            && let Some(found) = self.waiting.remove(&self.next)
+        {
             self.next += 1;
-            found.into_iter().try_for_each(&mut *self.each)?;
+            self.is_over = found.into_iter().try_for_each(&mut *self.each).is_break();
         }
-        ControlFlow::Continue(())
+        if self.is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 }
 

@@ -16,3 +16,5 @@ pub mod sink;
 #[cfg(feature = "query")]
 pub mod tables;
 mod tap;
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,7 @@ pub type Loaded = RefCell<Option<Rc<Modules>>>;
 pub struct At<'a> {
     cpu: &'a Cpu,
     moment: u64,
-    seen: Option<&'a Seen>,
+    seen: Option<&'a Seen<'a>>,
     /// The kernel that runs, if one is known.
     kernel: Option<&'a Kernel>,
     /// Why none is known.
@@ -44,7 +44,7 @@ impl<'a> At<'a> {
     /// At something seen, or (with none) where the CPU stands. `kernel` is that of the recording, or why there is none.
     pub fn new(
         cpu: &'a Cpu,
-        seen: Option<&'a Seen>,
+        seen: Option<&'a Seen<'a>>,
         kernel: Result<&'a Kernel, &'a str>,
         loaded: &'a Loaded,
     ) -> At<'a> {
@@ -69,7 +69,7 @@ impl<'a> At<'a> {
     fn modules(&self) -> &Modules {
         self.modules.get_or_init(|| {
             let mut last = self.loaded.borrow_mut();
-            let now = self.with_view(|view| Modules::loaded(view)).unwrap_or_default();
+            let now = self.with_view(Modules::loaded).unwrap_or_default();
             match last.as_ref().filter(|known| known.loaded == now) {
                 Some(known) => known.clone(),
                 None => {
@@ -114,7 +114,7 @@ impl Scene for At<'_> {
         let mut general = [0; 16];
         general.copy_from_slice(&self.cpu.regs[..16]);
         let (mut rip, mut cpl) = (self.cpu.rip, self.cpu.state.cpl);
-        if let Some(front) = self.seen.and_then(|seen| seen.front.as_ref()) {
+        if let Some(front) = self.seen.and_then(|seen| seen.front) {
             (general, rip, cpl) = (front.regs, front.rip, front.cpl);
         }
         Registers { general, rip, cr2: self.cpu.state.cr2, cr3: self.cpu.state.cr3, cpl }

@@ -4,8 +4,8 @@ use super::kernel::Kernel;
 use super::scene::{At, Loaded};
 use crate::cpu::Cpu;
 use crate::cpu::state::gpr;
-use crate::cpu::tap::{Gate, Seen, Tap, Wanted, What};
-use reenact_plugin::{Abi, ErasedSlice, Event, Notes, Rows, Scene, Value, Wants};
+use crate::cpu::tap::{Bytes, Gate, Seen, Tap, Wanted, What};
+use reenact_plugin::{Abi, ErasedSlice, Event, MemoryRange, Notes, Rows, Scene, Value, Wants, Whose};
 use std::collections::BTreeMap;
 
 /// Where the kernel switches threads: RDI is the one that stops, RSI the one that goes on.
@@ -19,6 +19,12 @@ pub struct Subscribers {
     syscalls: Vec<usize>,
     user_returns: Vec<usize>,
     interrupts: Vec<usize>,
+    blocks: Vec<usize>,
+    instructions: Vec<usize>,
+    reads: Vec<(usize, Vec<Span>)>,
+    writes: Vec<(usize, Vec<Span>)>,
+    ports: Vec<usize>,
+    mmio: Vec<usize>,
     console: Vec<usize>,
     idle: Vec<usize>,
     /// By the address of the instruction: the analysis, and the number of the function; none for a switch.
@@ -35,10 +41,19 @@ impl Subscribers {
                 (wants.syscalls, &mut all.syscalls),
                 (wants.user_returns, &mut all.user_returns),
                 (wants.interrupts, &mut all.interrupts),
+                (wants.blocks, &mut all.blocks),
+                (wants.instructions, &mut all.instructions),
+                (wants.ports, &mut all.ports),
+                (wants.mmio, &mut all.mmio),
                 (wants.console, &mut all.console),
                 (wants.idle, &mut all.idle),
             ];
             lists.into_iter().filter(|(is_wanted, _)| *is_wanted).for_each(|(_, list)| list.push(number));
+            for (ranges, list) in [(&wants.reads, &mut all.reads), (&wants.writes, &mut all.writes)] {
+                if !ranges.is_empty() {
+                    list.push((number, ranges.iter().map(|&r| Span(r)).collect()));
+                }
+            }
             if let Some(at) = address(SWITCH).filter(|_| wants.switches) {
                 all.executed.entry(at).or_default().push((number, None));
             }
@@ -57,10 +72,36 @@ impl Subscribers {
             user_returns: !self.user_returns.is_empty(),
             deliveries: !self.interrupts.is_empty(),
             executed: self.executed.keys().copied().collect(),
+            blocks: !self.blocks.is_empty(),
+            begun: !self.instructions.is_empty(),
+            reads: bytes(&self.reads),
+            writes: bytes(&self.writes),
+            ports: !self.ports.is_empty(),
+            mmio: !self.mmio.is_empty(),
             console: !self.console.is_empty(),
             idle: !self.idle.is_empty(),
         }
     }
+}
+
+/// A range of one analysis.
+#[derive(Clone, Copy)]
+struct Span(MemoryRange);
+
+impl Span {
+    fn has(self, linear: Option<u64>, physical: u64, size: u8) -> bool {
+        let at = match self.0.whose {
+            Whose::Linear => linear,
+            Whose::Physical => Some(physical),
+        };
+        at.is_some_and(|at| at <= self.0.last && at.saturating_add(u64::from(size) - 1) >= self.0.from)
+    }
+}
+
+/// As the engine is told.
+fn bytes(all: &[(usize, Vec<Span>)]) -> Vec<Bytes> {
+    let of = |Span(r): &Span| Bytes { is_linear: r.whose == Whose::Linear, from: r.from, last: r.last };
+    all.iter().flat_map(|(_, ranges)| ranges.iter().map(of)).collect()
 }
 
 /// Takes rows of one plugin, whose tables are not the first of all.
@@ -150,6 +191,23 @@ impl Tap for Fan<'_> {
                 let bytes = cpu.console().get(from..).unwrap_or_default();
                 self.show_all(&subscribers.console, &Event::Console { bytes }, &scene);
             }
+            What::Block { from, to } => self.show_all(&subscribers.blocks, &Event::Block { from, to }, &scene),
+            What::Begun { at } => self.show_all(&subscribers.instructions, &Event::Instruction { at }, &scene),
+            What::Memory { linear, physical, size, is_write, old, new } => {
+                let event = Event::Memory { linear, physical, size, is_write, old, new };
+                let list = if is_write { &subscribers.writes } else { &subscribers.reads };
+                for &(number, ref ranges) in list {
+                    if ranges.iter().any(|r| r.has(linear, physical, size)) {
+                        self.show(number, &event, &scene);
+                    }
+                }
+            }
+            What::Port { port, size, is_write, value } => {
+                self.show_all(&subscribers.ports, &Event::Port { port, size, is_write, value }, &scene);
+            }
+            What::Mmio { physical, size, is_write, value } => {
+                self.show_all(&subscribers.mmio, &Event::Mmio { physical, size, is_write, value }, &scene);
+            }
             What::Idle { until_ns } => self.show_all(&subscribers.idle, &Event::Idle { until_ns }, &scene),
         }
         drop(scene);
@@ -159,7 +217,7 @@ impl Tap for Fan<'_> {
 
 impl Fan<'_> {
     fn executed(&mut self, at: u64, cpu: &Cpu, seen: &Seen, scene: &dyn Scene) {
-        let Some(front) = &seen.front else { return };
+        let Some(front) = seen.front else { return };
         // Other code may run at this address when the kernel does not.
         if front.cpl != 0 || !self.kernel.is_ok_and(|k| k.runs_on(cpu)) {
             return;

@@ -2,10 +2,9 @@
 
 use super::{Failure, Outcome, Result, progress, size, text};
 use crate::analysis::find::{Appearance, EVERY, Pattern, Query, find};
-use crate::guest::Profile;
 use crate::moment::Moment;
 use crate::recording::Reader;
-use crate::replay::travel::{Cancel, Options, Position, Travel};
+use crate::replay::travel::{Cancel, Options, Travel};
 use anyhow::anyhow;
 use serde_json::json;
 use std::io::Write;
@@ -14,7 +13,7 @@ use std::path::PathBuf;
 
 /// Find every appearance of some bytes in the guest's memory: when, where, and the instruction that completed them.
 ///
-/// An appearance is a place in physical memory where the bytes did not stand right before. Memory is searched behind each 262,144
+/// An appearance is a place in physical memory where the bytes did not stand right before. Memory is searched behind each 65,536
 /// instructions (see --every): bytes that come and go in between are not found. Exit code 0, also when nothing is found.
 #[derive(clap::Args)]
 pub struct Find {
@@ -87,13 +86,11 @@ impl Find {
         for note in travel.take_notes() {
             eprintln!("reenact: {note}");
         }
-        travel.seek(Position::at(end))?;
-        let profile = Profile::of(travel.machine()).ok();
         let bar = progress::bar(end);
         let mut count = 0;
         let mut failure = None;
         let query = Query { pattern, during, every: self.every };
-        find(&travel, &query, profile.as_ref(), &Cancel::default(), &|at| bar.set_position(at.0), &mut |appearance| {
+        find(&travel, &query, &Cancel::default(), &|at| bar.set_position(at.0), &mut |appearance| {
             if self.limit.is_some_and(|limit| count >= limit) {
                 return ControlFlow::Break(());
             }

@@ -128,9 +128,20 @@ impl Cpu {
             self.probe(la, &[Some(first), second], head, Moved::Read(buf.len()))?;
         }
         self.read_physical(first, &mut buf[..head])?;
-        match second {
-            Some(gpa) => self.read_physical(gpa, &mut buf[head..]),
-            None => Ok(()),
+        if let Some(gpa) = second {
+            self.read_physical(gpa, &mut buf[head..])?;
+        }
+        if self.taps.has_memory() {
+            self.tap_read_parts(la, first, second, buf, head);
+        }
+        Ok(())
+    }
+    #[inline(never)]
+    fn tap_read_parts(&mut self, la: u64, first: u64, second: Option<u64>, buf: &[u8], head: usize) {
+        for (gpa, from, to) in [(Some(first), 0, head), (second, head, buf.len())] {
+            if let Some(gpa) = gpa.filter(|&gpa| self.phys.page(gpa).is_some()) {
+                self.tap_read(self.wrap(la.wrapping_add(from as u64)), gpa, &buf[from..to]);
+            }
         }
     }
     /// Writes with the rights of `class`.
@@ -146,6 +157,12 @@ impl Cpu {
         }
         if self.has_watches() {
             self.probe(la, &[Some(first), second], head, Moved::Write(bytes))?;
+        }
+        if self.taps.has_memory() {
+            self.tap_write(la, first, &bytes[..head]);
+            if let Some(gpa) = second {
+                self.tap_write(self.wrap(la.wrapping_add(head as u64)), gpa, &bytes[head..]);
+            }
         }
         self.write_physical(first, &bytes[..head]);
         if let Some(gpa) = second {
@@ -223,7 +240,9 @@ impl Cpu {
         let now = self.now();
         for (at, chunk) in pieces(gpa, buf.len()) {
             let off = (at - gpa) as usize;
-            let value = self.bus().mmio_read(at, chunk, now).to_le_bytes();
+            let value = self.bus().mmio_read(at, chunk, now);
+            self.tap_mmio(at, chunk, false, value);
+            let value = value.to_le_bytes();
             buf[off..off + chunk as usize].copy_from_slice(&value[..chunk as usize]);
         }
         Ok(())
@@ -239,6 +258,7 @@ impl Cpu {
             let mut value = [0; 8];
             value[..chunk as usize].copy_from_slice(&bytes[off..off + chunk as usize]);
             self.bus().mmio_write(at, chunk, u64::from_le_bytes(value), now);
+            self.tap_mmio(at, chunk, true, u64::from_le_bytes(value));
         }
     }
     fn check_address(&mut self, class: Class, la: u64, segment: u8, len: usize) -> Result<(), Stop> {

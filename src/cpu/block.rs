@@ -77,7 +77,7 @@ impl Block {
         self.ops.cast_const().cast()
     }
     /// Length of its instructions in bytes.
-    fn bytes(&self) -> u64 {
+    pub(super) fn bytes(&self) -> u64 {
         // SAFETY: a block has its header, then as many instructions as the header says.
         let last = unsafe { &*self.header().add(usize::from((*self.header()).rest)) };
         u64::from(last.offset) + u64::from(last.len)

@@ -56,4 +56,7 @@ pub const NEEDS_RUN_LOOP: u8 = 1;
 /// In a header's `aux`: the block's last instruction may change the mode or let an interrupt in, but no more.
 pub const CHANGES_MODE: u8 = 2;
 
+/// In a header's `aux`: the handler of the last instruction but one is for the last one too.
+pub const JOINED: u8 = 4;
+
 const _: () = assert!(size_of::<Op>() == 32);

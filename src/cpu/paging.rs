@@ -116,7 +116,8 @@ impl Cpu {
         let la = if self.is_long() { la } else { la & 0xffff_ffff };
         let tag = la & !(PAGE - 1);
         let entry = *self.tlb.entry(class, la);
-        if (if is_write { entry.write } else { entry.read }) == tag {
+        let is_known = (if is_write { entry.write } else { entry.read }) == tag;
+        if is_known || self.taps.has_memory() && self.tlb.is_hidden(class, la, is_write) {
             let index = self.tlb.page_index(class, la);
             return Ok(self.phys.page_address(index) | (la % PAGE));
         }
@@ -201,8 +202,15 @@ impl Cpu {
         if write {
             self.phys.attrs[ram.index] |= page::GRANTED;
         }
-        let allow = Allow { read: allow.read && !read_watched, write: write && !write_watched, fetch: allow.fetch };
-        self.tlb.fill(class, la, ram.index, ram.host, allow);
+        let free = Allow { read: allow.read && !read_watched, write: write && !write_watched, fetch: allow.fetch };
+        if !self.taps.has_memory() {
+            return self.tlb.fill(class, la, ram.index, ram.host, free);
+        }
+        let (read_tapped, write_tapped) = self.is_page_tapped(la, self.phys.page_address(ram.index));
+        // What is read to be written is read by leave of the write tag.
+        let write = free.write && !read_tapped && !write_tapped;
+        self.tlb.fill(class, la, ram.index, ram.host, Allow { read: free.read && !read_tapped, write, ..free });
+        self.tlb.hide(class, la, allow.read, allow.write);
     }
 
     /// What a class may do with a page whose combined entry bits are `allows` (SDM vol. 3, 4.6.1).
@@ -358,6 +366,9 @@ impl Cpu {
             let ram = self.phys.page(at).expect("the walk read this entry from RAM");
             if want != entry {
                 self.phys.mark_dirty(ram.index);
+                if self.taps.has_memory() {
+                    self.tap_mark(at, entry as u8, want as u8);
+                }
                 // SAFETY: accessed and dirty are in the low byte of the entry that the walk read here.
                 unsafe { *ram.host.add((at % PAGE) as usize) = want as u8 };
             }

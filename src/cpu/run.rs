@@ -7,7 +7,7 @@ use super::decode;
 use super::fault::{Fault, Pending, Stop};
 use super::flags::{Flags, bit};
 use super::jit::{Jit, Live};
-use super::op::Op;
+use super::op::{JOINED, Op};
 use super::paging::Tables;
 use super::phys::{PAGE, PhysMemory, page};
 use super::probe::{Probes, What};
@@ -134,11 +134,16 @@ impl Cpu {
                 return Exit::Halted;
             }
             self.blocks.bury();
+            if self.taps.has_begun() {
+                self.tap_begun();
+            }
             let needs_care = shadowed || self.has_rflag(bit::TF | bit::RF) || self.has_breakpoints();
             let outcome = if self.is_breakpointed() && !self.is_repeating() {
                 self.step_over_breakpoint(needs_care)
             } else if needs_care {
                 self.step_with_care()
+            } else if self.taps.has_begun() {
+                self.step_alone()
             } else {
                 self.run_blocks()
             };
@@ -161,7 +166,13 @@ impl Cpu {
             return self.step_alone();
         }
         self.is_alone = false;
-        match self.native(header) {
+        let start = self.block_start();
+        let code = if self.taps.has_blocks() { None } else { self.native(header) };
+        if self.taps.has_blocks() {
+            // No block shall lead to another unseen.
+            self.fetch_key = NO_KEY;
+        }
+        match code {
             // Code pays for its blocks itself.
             Some(code) => self.run_native(code),
             None => {
@@ -170,6 +181,8 @@ impl Cpu {
             }
         }
         self.is_alone = true;
+        // SAFETY: the run loop buries blocks later.
+        unsafe { self.tap_block(start, header) };
         match self.pending {
             Pending::Nothing => Ok(()),
             Pending::Alone => {
@@ -190,12 +203,15 @@ impl Cpu {
         let traced = self.has_rflag(bit::TF);
         self.fetch_key = NO_KEY;
         self.is_step_hidden = false;
+        let start = self.block_start();
         self.budget -= 1;
         self.in_flight = 1;
         let before = self.icount();
         self.run_block(header);
         let retired = self.icount() == before;
         self.in_flight = 0;
+        // SAFETY: the run loop buries blocks later.
+        unsafe { self.tap_block(start, header) };
         self.update_mode();
         self.settle()?;
         if !retired {
@@ -213,12 +229,59 @@ impl Cpu {
     fn run_block(&mut self, header: *const Op) {
         self.block = header;
         self.regs[gpr::BLOCK] = self.rip;
+        if self.taps.has_memory() {
+            return self.run_op_by_op();
+        }
         // SAFETY: a header is followed by at least one op, and the last op of a block returns null.
         unsafe {
             let mut op = header.add(1);
             while !op.is_null() {
                 op = ((*op).handler)(self, op);
             }
+        }
+    }
+
+    /// Runs the ops of the running block with a look at memory taps behind each.
+    fn run_op_by_op(&mut self) {
+        // The last op shall not lead to another block.
+        self.fetch_key = NO_KEY;
+        // SAFETY: the running block's header, with its ops behind it.
+        unsafe {
+            let header = self.block;
+            let count = usize::from((*header).rest);
+            let is_joined = (*header).aux & JOINED != 0;
+            let last = if is_joined { count - 1 } else { count };
+            for number in 1..last {
+                if !self.run_op(header.add(number)) {
+                    return;
+                }
+            }
+            let first = header.add(last);
+            let (rip, rest) = (self.op_address(&*first), (*first).rest);
+            let mut op = first;
+            while !op.is_null() {
+                op = ((*op).handler)(self, op);
+            }
+            self.tap_op(rip, rest, self.pending == Pending::Nothing);
+        }
+    }
+    /// Runs one op that is not the last of its block; false if it left the block.
+    ///
+    /// # Safety
+    /// It is an op of the running block.
+    #[inline(always)]
+    pub(super) unsafe fn run_op(&mut self, op: *const Op) -> bool {
+        /// An op that says that the one before it has completed.
+        unsafe extern "C" fn back(_: &mut Cpu, op: *const Op) -> *const Op {
+            op
+        }
+        // SAFETY: the caller's; a handler gets an op and one behind it.
+        unsafe {
+            let mut pair = [*op; 2];
+            pair[1].handler = back;
+            let is_done = !((pair[0].handler)(self, pair.as_ptr())).is_null();
+            self.tap_op(self.op_address(&pair[0]), pair[0].rest, is_done);
+            is_done
         }
     }
 
@@ -242,7 +305,7 @@ impl Cpu {
         let outcome = if needs_care { self.step_with_care() } else { self.step_alone() };
         if self.icount() > at.0 {
             if self.taps.stops_at(la) {
-                self.tap_executed(at.0, front, la);
+                self.tap_executed(at.0, &front, la);
             }
             hits.into_iter().for_each(|number| self.note(at, What::Executed(number)));
         }
@@ -266,6 +329,12 @@ impl Cpu {
 
     /// Finds the block at the current instruction pointer, decoding it if need be. Returns its header.
     fn lookup(&mut self, mode: Mode) -> Result<*const Op, Stop> {
+        let found = self.lookup_unseen(mode);
+        // Accessed bits of the page tables that lead to it.
+        self.tap_between(self.icount());
+        found
+    }
+    fn lookup_unseen(&mut self, mode: Mode) -> Result<*const Op, Stop> {
         let rip = self.rip;
         let slot = BlockCache::jump_slot(rip) ^ if mode.has(Mode::ALONE) { JUMPS / 2 } else { 0 };
         let key = self.current_key(mode, rip);

@@ -62,6 +62,8 @@ pub struct Tlb {
     /// Guest-physical page index of each entry.
     pages: Vec<u32>,
     per_class: usize,
+    /// The tags for reads and writes that entries would have if no tap wanted to see accesses. Empty without such taps.
+    hidden: Vec<(u64, u64)>,
     /// Which page table root each bank is for.
     roots: [u64; BANKS],
     bank: usize,
@@ -76,7 +78,7 @@ impl Tlb {
         assert!(per_class.is_power_of_two() && per_class >= 2);
         let slots = per_class * CLASSES * BANKS;
         let entries = (0..slots).map(|i| Entry::empty(none(i, per_class))).collect();
-        Tlb { entries, pages: vec![0; slots], per_class, roots: [NO_ROOT; BANKS], bank: 0 }
+        Tlb { entries, pages: vec![0; slots], hidden: Vec::new(), per_class, roots: [NO_ROOT; BANKS], bank: 0 }
     }
     /// First entry of a class, for the fast path.
     pub fn base(&mut self, class: Class) -> *mut Entry {
@@ -127,6 +129,30 @@ impl Tlb {
         self.entries[slot] = Entry { read: tag(allow.read), write: tag(allow.write), fetch: tag(allow.fetch), host };
         self.pages[slot] = page_index as u32;
     }
+    /// Keeps tags that are hidden from the fast path, or no longer; to be followed by a flush.
+    pub fn keep_hidden(&mut self, keeps: bool) {
+        self.hidden = if keeps { vec![(0, 0); self.entries.len()] } else { Vec::new() };
+    }
+    /// Keeps the tags of the page at `la`, which was just filled, apart from what the fast path may know.
+    pub fn hide(&mut self, class: Class, la: u64, read: bool, write: bool) {
+        let slot = self.slot(class, la);
+        let none = none(slot, self.per_class);
+        let tag = |ok: bool| if ok { la & !(PAGE - 1) } else { none };
+        if let Some(hidden) = self.hidden.get_mut(slot) {
+            *hidden = (tag(read), tag(write));
+        }
+    }
+    /// True if an access is known to be allowed though the fast path does not know.
+    pub fn is_hidden(&self, class: Class, la: u64, is_write: bool) -> bool {
+        let hidden = self.hidden.get(self.slot(class, la));
+        hidden.is_some_and(|&(read, write)| (if is_write { write } else { read }) == la & !(PAGE - 1))
+    }
+    fn unhide(&mut self, slot: usize) {
+        let none = none(slot, self.per_class);
+        if let Some(hidden) = self.hidden.get_mut(slot) {
+            *hidden = (none, none);
+        }
+    }
     /// The RAM page index behind the entry of `la`; meaningful only if one of its tags matches.
     pub fn page_index(&self, class: Class, la: u64) -> usize {
         self.pages[self.slot(class, la)] as usize
@@ -142,10 +168,14 @@ impl Tlb {
         }
         self.roots = [NO_ROOT; BANKS];
         self.roots[self.bank] = root;
+        (0..self.hidden.len()).for_each(|slot| self.unhide(slot));
     }
     fn clear(&mut self, first: usize, len: usize) {
         for (slot, e) in self.entries.iter_mut().enumerate().skip(first).take(len) {
             *e = Entry::empty(none(slot, self.per_class));
+        }
+        if !self.hidden.is_empty() {
+            (first..first + len).for_each(|slot| self.unhide(slot));
         }
     }
     /// Forgets one page in every bank; true if code could be fetched through it.
@@ -160,6 +190,9 @@ impl Tlb {
             if e.read == page || e.write == page || e.fetch == page {
                 *e = Entry::empty(none(slot, self.per_class));
             }
+            if self.hidden.get(slot).is_some_and(|&(read, write)| read == page || write == page) {
+                self.unhide(slot);
+            }
         }
         fetched
     }
@@ -172,6 +205,11 @@ impl Tlb {
             if inside(e.read) || inside(e.write) || inside(e.fetch) {
                 fetched |= e.fetch != none;
                 *e = Entry::empty(none);
+            }
+            if let Some(hidden) = self.hidden.get_mut(slot)
+                && (inside(hidden.0) || inside(hidden.1))
+            {
+                *hidden = (none, none);
             }
         }
         fetched

@@ -57,7 +57,7 @@ pub enum Event<'a> {
         /// Which.
         index: usize,
     },
-    /// Instructions were executed one behind the other.
+    /// Instructions were executed one behind the other. The Moment is that in front of the first.
     Block {
         /// The linear address of the first.
         from: u64,

@@ -31,7 +31,7 @@ const TABLE: Table = Table {
         Column::new(
             "moment",
             Kind::Moment,
-            "instructions retired when some of the run of code that it is in was first executed",
+            "instructions retired in front of the first that was executed in the run of code that it is in",
         ),
         Column::new("pid", Kind::U32, "the process; null for the kernel's own code, and without Linux"),
         Column::new("comm", Kind::Name, "the thread's name then"),
@@ -93,8 +93,6 @@ struct Place {
 type Piece = (u32, u64, u64);
 
 struct Slice {
-    /// The Moment behind the last block, which is that in front of the next.
-    moment: u64,
     /// The kernel's image, once it is known.
     kernel: Option<(u64, u64)>,
     /// What the running program has executed since the kernel last ran.
@@ -120,9 +118,8 @@ impl Analysis for Executed {
     fn wants(&self) -> Wants {
         Wants { blocks: true, user_returns: true, ..Wants::default() }
     }
-    fn begin(&self, scene: &dyn Scene) -> Slice {
+    fn begin(&self, _: &dyn Scene) -> Slice {
         Slice {
-            moment: scene.moment(),
             kernel: None,
             program: Vec::new(),
             spaces: Vec::new(),
@@ -163,14 +160,14 @@ impl Analysis for Executed {
 
 impl Slice {
     fn executed(&mut self, from: u64, to: u64, scene: &dyn Scene, notes: &mut Vec<Note>) {
-        let moment = std::mem::replace(&mut self.moment, scene.moment());
         let mut at = from;
         // A run of code may go from one module to the next.
         while at < to {
             let place = self.place(at, scene);
             let end = to.min(place.to);
             if self.is_new((place.space, at, end)) {
-                notes.push(Note { space: self.spaces[place.space as usize].clone(), from: at, to: end, moment });
+                let space = self.spaces[place.space as usize].clone();
+                notes.push(Note { space, from: at, to: end, moment: scene.moment() });
             }
             at = end;
         }

@@ -103,13 +103,17 @@ impl Analysis for Processes {
     fn join(&self, (): &mut (), (): (), _: &mut dyn Rows) {}
 }
 
+struct Made {
+    is_kernel_thread: Option<bool>,
+}
+
 #[derive(Default)]
 struct Row {
     event: &'static str,
     task: Option<Task>,
     child: Option<Task>,
-    /// What is told of is of the child, not of who made it.
-    is_kernel_thread: Option<bool>,
+    /// Something was made, and this is told of it, not of who made it.
+    made: Option<Made>,
     exit_code: Option<u32>,
     signal: Option<u32>,
 }
@@ -117,9 +121,9 @@ struct Row {
 fn made(scene: &dyn Scene, task: Option<Task>, at: u64, rows: &mut dyn Rows) {
     let child = scene.task_at(at);
     let is_thread = child.is_some_and(|c| c.pid != c.key.tid);
-    let is_kernel_thread = scene.process(at).map(|p| p.is_kernel_thread);
+    let made = Some(Made { is_kernel_thread: scene.process(at).map(|p| p.is_kernel_thread) });
     let event = if is_thread { "thread" } else { "fork" };
-    push(scene, &Row { event, task, child, is_kernel_thread, ..Row::default() }, rows);
+    push(scene, &Row { event, task, child, made, ..Row::default() }, rows);
 }
 
 fn ended(scene: &dyn Scene, task: Option<Task>, status: u64, rows: &mut dyn Rows) {
@@ -132,7 +136,10 @@ fn ended(scene: &dyn Scene, task: Option<Task>, status: u64, rows: &mut dyn Rows
 
 fn push(scene: &dyn Scene, row: &Row, rows: &mut dyn Rows) {
     let process = row.task.and_then(|t| scene.process(t.key.at));
-    let is_kernel_thread = row.is_kernel_thread.or(process.as_ref().map(|p| p.is_kernel_thread));
+    let is_kernel_thread = match &row.made {
+        Some(made) => made.is_kernel_thread,
+        None => process.as_ref().map(|p| p.is_kernel_thread),
+    };
     let Process { ppid, exe, arguments, uid, gid, .. } = process.unwrap_or_default();
     let comm = row.task.as_ref().map(|t| t.comm.text());
     let arguments = arguments.map(|a| json(&a));

@@ -30,6 +30,10 @@ pub enum Word {
     Device,
     /// A value with names.
     Names(&'static Set),
+    /// A signal: its name or its number.
+    Signal,
+    /// A request of ioctl(2): its name or its parts.
+    Request,
     /// A path.
     Path,
     /// A text that is no path.
@@ -175,6 +179,8 @@ fn parse_word(word: &str) -> Word {
         "mode" => Word::Mode,
         "file_mode" => Word::FileMode,
         "device" => Word::Device,
+        "signal" => Word::Signal,
+        "request" => Word::Request,
         "path" => Word::Path,
         "text" => Word::Text,
         "bytes" => Word::Bytes,
@@ -218,6 +224,8 @@ fn reads_memory(word: Word) -> bool {
             | Word::FileMode
             | Word::Device
             | Word::Names(_)
+            | Word::Signal
+            | Word::Request
             | Word::Protocol
             | Word::SockOption
     )

@@ -106,8 +106,8 @@ impl Joined {
             }
             Note::Exit { moment, task } => {
                 if let Some(pending) = self.pending.remove(&task) {
-                    let (result, back) = pending.given();
-                    let end = End { status: "no return", moment: Some(moment), result, back };
+                    let back = pending.signal.as_ref().map_or(&[][..], |signal| &signal.read);
+                    let end = End { status: "no return", moment: Some(moment), result: None, back };
                     push(&mut self.text, &pending.entry, &end, rows);
                 }
             }
@@ -191,14 +191,6 @@ impl Pending {
             _ => ("interrupted", given),
         }
     }
-
-    /// What is known of a call that its program never saw the end of.
-    fn given(&self) -> (Option<i64>, &[u8]) {
-        match &self.signal {
-            Some(signal) => (Some(result(self.entry.abi, signal.rax)), &signal.read),
-            None => (None, &[]),
-        }
-    }
 }
 
 /// A result; 32 bits of it for i386.
@@ -211,7 +203,7 @@ fn result(abi: Abi, rax: u64) -> i64 {
 
 fn push(text: &mut String, entry: &Entry, end: &End<'_>, rows: &mut dyn Rows) {
     let known = call(entry.number).filter(|_| entry.abi == Abi::X86_64);
-    let result = end.result.filter(|_| end.status != "running");
+    let result = end.result;
     text.clear();
     let mut path = None;
     match known {

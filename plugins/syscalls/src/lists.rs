@@ -5,7 +5,7 @@ use crate::names::hex;
 use crate::quote::quoted;
 use crate::render::{Made, goes_on, short};
 use crate::sockaddr::sockaddr;
-use crate::structures::{epoll_event, named, pointer, put, timespec, u16_in, u32_in, u64_in};
+use crate::structures::{epoll_event, named, named_as, pointer, put, timespec, u16_in, u32_in, u64_in};
 use std::fmt::Write;
 
 /// The pieces of one argument, taken one by one.
@@ -28,12 +28,35 @@ impl<'a> Pieces<'a> {
     }
 }
 
+/// A signal's name, or its number.
+pub fn signal(value: u64, into: &mut String) {
+    match named_as("signals", value & 0xffff_ffff) {
+        Some(name) => into.push_str(name),
+        None => put!(into, "{}", value as i32),
+    }
+}
+
+/// A request's name, or the parts that the kernel's headers make it of.
+pub fn request(value: u64, into: &mut String) {
+    let value = value & 0xffff_ffff;
+    if let Some(name) = named_as("ioctl", value) {
+        return into.push_str(name);
+    }
+    let direction = ["_IOC_NONE", "_IOC_WRITE", "_IOC_READ", "_IOC_READ|_IOC_WRITE"][(value >> 30) as usize & 3];
+    put!(into, "_IOC({direction}");
+    for part in [value >> 8 & 0xff, value & 0xff, value >> 16 & 0x3fff] {
+        into.push_str(", ");
+        hex(part, into);
+    }
+    into.push(')');
+}
+
 /// The third argument of socket(2).
 pub fn protocol(family: u64, value: u64, into: &mut String) {
     match family as u32 {
         2 | 10 => named("inet_protocol", value & 0xffff_ffff, into),
         16 => named("netlink_protocol", value & 0xffff_ffff, into),
-        _ => hex(value & 0xffff_ffff, into),
+        _ => put!(into, "{}", value as i32),
     }
 }
 
@@ -141,7 +164,7 @@ pub fn ioctl(request: u64, made: &Made<'_>, place: usize, into: &mut String) -> 
         }
         // TIOCGPGRP, TIOCSPGRP, TIOCGSID, FIONREAD, FIONBIO
         0x540f | 0x5410 | 0x5429 | 0x541b | 0x5421 => put!(into, "[{}]", u32_in(back?, 0) as i32),
-        _ => hex(made.arguments[place], into),
+        _ => pointer(made.arguments[place], into),
     }
     Some(())
 }
@@ -159,12 +182,13 @@ pub fn prctl_arity(option: u64) -> usize {
 }
 
 /// The second argument of prctl(2).
-pub fn prctl(option: u64, value: u64, pieces: &mut Pieces<'_>, into: &mut String) -> Option<()> {
+pub fn prctl(option: u64, value: u64, made: &Made<'_>, place: usize, into: &mut String) -> Option<()> {
     match option as u32 {
-        1 => named("signals", value, into),
+        1 => signal(value, into),
         4 | 8 | 36 => put!(into, "{value}"),
-        15 => short(pieces.take()?, into),
-        2 | 16 | 37 => return None,
+        15 => short(made.taken(place).take()?, into),
+        16 => short(made.back_piece(place, 0).filter(|_| made.result == Some(0))?, into),
+        2 | 37 => return None,
         _ => hex(value, into),
     }
     Some(())
@@ -276,18 +300,22 @@ pub fn clone_args(pieces: &mut Pieces<'_>, parent: Option<&[u8]>, into: &mut Str
     let field = |k: usize| u64_in(bytes, k * 8);
     into.push_str("{flags=");
     named("clone_flags", field(0), into);
-    for (name, k) in [("pidfd", 1), ("child_tid", 2), ("parent_tid", 3)] {
-        if field(k) != 0 {
-            put!(into, ", {name}={:#x}", field(k));
+    let flags = field(0);
+    for (name, k, told_by) in [("pidfd", 1, 0x1000), ("child_tid", 2, 0x0120_0000), ("parent_tid", 3, 0x0010_0000)] {
+        if flags & told_by != 0 {
+            put!(into, ", {name}=");
+            pointer(field(k), into);
         }
     }
     into.push_str(", exit_signal=");
-    named("signals", field(4), into);
-    for (name, k) in [("stack", 5), ("stack_size", 6), ("tls", 7)] {
-        if name != "tls" || field(k) != 0 {
-            put!(into, ", {name}=");
-            if name == "stack_size" { hex(field(k), into) } else { pointer(field(k), into) }
-        }
+    signal(field(4), into);
+    into.push_str(", stack=");
+    pointer(field(5), into);
+    into.push_str(", stack_size=");
+    hex(field(6), into);
+    if flags & 0x0008_0000 != 0 {
+        into.push_str(", tls=");
+        pointer(field(7), into);
     }
     into.push('}');
     if let Some(number) = parent.filter(|b| b.len() == 4) {

@@ -50,10 +50,17 @@ pub fn path<'a>(made: &Made<'a>) -> Option<&'a [u8]> {
 }
 
 impl<'a> Made<'a> {
-    /// What was read of an argument: for what the call takes, at its entry if it was mapped then.
+    /// What was read of an argument: for what the call takes, at its entry if all of it was mapped then.
     fn pieces(&self, place: usize, is_out: bool) -> Pieces<'a> {
-        let is_at_entry = !is_out && pieces(self.entry, place).next().is_some_and(|p| p.is_some());
+        let is_whole_at_entry = pieces(self.entry, place).all(|piece| piece.is_some());
+        let is_read_again = pieces(self.back, place).next().is_some();
+        let is_at_entry = !is_out && (is_whole_at_entry || !is_read_again);
         Pieces::new(if is_at_entry { self.entry } else { self.back }, place)
+    }
+
+    /// What was read of an argument that the call takes.
+    pub fn taken(&self, place: usize) -> Pieces<'a> {
+        self.pieces(place, false)
     }
 
     fn is_ok(&self) -> bool {
@@ -93,6 +100,8 @@ impl<'a> Made<'a> {
             Word::FileMode => file_mode(value as u32, into),
             Word::Device => device(value, into),
             Word::Names(set) => set.show(value & 0xffff_ffff, into),
+            Word::Signal => lists::signal(value, into),
+            Word::Request => lists::request(value, into),
             Word::Protocol => lists::protocol(self.arguments[0], value, into),
             Word::SockOption => lists::socket_option(self.arguments[place - 1], value, into),
             _ => self.memory(place, argument, into),
@@ -117,7 +126,7 @@ impl<'a> Made<'a> {
             Word::FutexRest => lists::futex(self.arguments, &mut pieces, into),
             Word::FcntlArgument => lists::fcntl(self.arguments[1], value, &mut pieces, into)?,
             Word::IoctlArgument => lists::ioctl(self.arguments[1], self, place, into)?,
-            Word::PrctlArgument => lists::prctl(self.arguments[0], value, &mut pieces, into)?,
+            Word::PrctlArgument => lists::prctl(self.arguments[0], value, self, place, into)?,
             _ if value == 0 => return None,
             Word::Path => quoted(pieces.take()?, false, into),
             Word::Text => short(pieces.take()?, into),

@@ -64,6 +64,11 @@ pub fn named(name: &str, value: u64, into: &mut String) {
     set(name).expect("names.txt has it").show(value, into);
 }
 
+/// The name of exactly this value of a set.
+pub fn named_as(name: &str, value: u64) -> Option<&'static str> {
+    set(name).expect("names.txt has it").of(value)
+}
+
 /// An address: `NULL` or in hex.
 pub fn pointer(value: u64, into: &mut String) {
     if value == 0 { into.push_str("NULL") } else { hex(value, into) }
@@ -118,11 +123,7 @@ fn itimerspec(bytes: &[u8], into: &mut String) {
 
 /// A signal without `SIG`: `INT`, `RTMIN`, `RT_1`.
 fn signal(number: u32, into: &mut String) {
-    match (number, set("signals").expect("names.txt has it").of(number.into())) {
-        (_, Some(name)) => into.push_str(name.trim_start_matches("SIG")),
-        (32, _) => into.push_str("RTMIN"),
-        _ => put!(into, "RT_{}", number.wrapping_sub(32)),
-    }
+    into.push_str(named_as("signals", number.into()).unwrap_or_default().trim_start_matches("SIG"));
 }
 
 /// Signals of a set; one that holds most of them as those that it lacks.
@@ -210,7 +211,7 @@ fn statx(bytes: &[u8], into: &mut String) {
     into.push_str("{stx_mask=");
     named("statx_mask", u32_in(bytes, 0).into(), into);
     into.push_str(", stx_attributes=");
-    hex(u64_in(bytes, 8), into);
+    named("statx_attributes", u64_in(bytes, 8), into);
     into.push_str(", stx_mode=");
     file_mode(u16_in(bytes, 28).into(), into);
     put!(into, ", stx_size={}, ...}}", u64_in(bytes, 40));

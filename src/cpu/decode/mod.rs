@@ -12,7 +12,7 @@ use super::block::Mode;
 use super::exec::alu::{Addressing, Form};
 use super::exec::{self, Choice, branch, data};
 use super::fault::{Fault, Stop};
-use super::op::{CHANGES_MODE, Handler, NEEDS_RUN_LOOP, Op, Slow};
+use super::op::{CHANGES_MODE, Handler, JOINED, NEEDS_RUN_LOOP, Op, Slow};
 use super::state::{gpr, seg};
 use super::{Cpu, simd, system};
 use iced_x86::{Decoder, DecoderError, DecoderOptions, Instruction, Mnemonic, OpKind, Register};
@@ -146,6 +146,7 @@ impl Builder {
             && let Some(handler) = branch::select_fused(is_test, bytes, form, cc)
         {
             self.ops[count - 2].handler = handler;
+            self.ops[0].aux |= JOINED;
         }
     }
     /// More than 15 bytes.

@@ -215,6 +215,7 @@ fn iterate<K: Strings, W: Word>(cpu: &mut Cpu, op: &Op, most: u64) -> (u64, bool
         if K::once::<W>(cpu, op).is_err() {
             break;
         }
+        cpu.tap_iteration(op, done);
         done += 1;
         if K::COMPARES && cpu.flags.zf() != (op.aux == 1) {
             return (done, true);

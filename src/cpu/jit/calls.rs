@@ -13,11 +13,6 @@ use crate::cpu::phys::PAGE;
 use crate::cpu::state::gpr;
 use crate::cpu::tlb::Class;
 
-/// An op that says that the one before it has completed.
-unsafe extern "C" fn back(_: &mut Cpu, op: *const Op) -> *const Op {
-    op
-}
-
 /// Status flags as generated code keeps them: OF in the low byte, SF ZF AF PF CF in the next as LAHF stores them.
 pub fn pack(flags: Flags) -> u32 {
     let bits = flags.bits();
@@ -41,12 +36,10 @@ unsafe fn place(cpu: &mut Cpu, header: *const Op) {
 /// `header` is the header of the block whose code runs, which has an op of this number.
 #[inline(always)]
 unsafe fn run(cpu: &mut Cpu, header: *const Op, number: u32) -> bool {
-    // SAFETY: the caller's; a handler gets an op and one behind it.
+    // SAFETY: the caller's.
     unsafe {
-        let mut pair = [*header.add(number as usize); 2];
-        pair[1].handler = back;
         place(cpu, header);
-        !((pair[0].handler)(cpu, pair.as_ptr())).is_null()
+        cpu.run_op(header.add(number as usize))
     }
 }
 
@@ -93,10 +86,13 @@ pub unsafe extern "sysv64" fn last(cpu: &mut Cpu, header: *const Op, number: u32
     // one for a comparison and the branch behind it looks at both.
     unsafe {
         place(cpu, header);
-        let mut op = header.add(number as usize);
+        let first = header.add(number as usize);
+        let (rip, rest) = (cpu.op_address(&*first), (*first).rest);
+        let mut op = first;
         while !op.is_null() {
             op = ((*op).handler)(cpu, op);
         }
+        cpu.tap_op(rip, rest, cpu.pending == Pending::Nothing);
     }
     cpu.live.flags = pack(cpu.flags);
     // SAFETY: the header is that of a live block.

@@ -185,6 +185,8 @@ impl Cpu {
         let outcome = self.deliver_until_accepted(first);
         self.is_alone = was_alone;
         self.pending = Pending::Nothing;
+        // What the delivery read and pushed, also where another one took its place.
+        self.tap_between(self.icount() - u64::from(is_inside));
         let event = outcome?;
         let cr2 = self.state.cr2;
         self.tap_delivery(is_inside, || event.seen(before, Some(cr2)));

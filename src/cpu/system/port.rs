@@ -40,7 +40,9 @@ impl Cpu {
         self.check_port(port, size)?;
         self.must_be_alone()?;
         let now = self.now();
-        Ok(self.bus().port_read(port, size, now))
+        let value = self.bus().port_read(port, size, now);
+        self.tap_port(port, size, false, value);
+        Ok(value)
     }
     fn write_port(&mut self, port: u16, size: u8, value: u32) -> Result<(), Stop> {
         self.check_port(port, size)?;
@@ -48,6 +50,7 @@ impl Cpu {
         let now = self.now();
         let before = self.console_before();
         self.bus().port_write(port, size, value, now);
+        self.tap_port(port, size, true, value);
         self.tap_console(before);
         Ok(())
     }

@@ -4,6 +4,7 @@ use super::stand::{CHUNK, Stand};
 use super::{Cancel, Position, Travel};
 use crate::cpu::tap::{Tap, Wanted};
 use crate::machine::Machine;
+use crate::machine::digest::Hash;
 use crate::moment::Moment;
 use crate::replay::Error;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -33,6 +34,10 @@ impl Stretch<'_> {
     /// The machine as it stands.
     pub fn machine(&self) -> &Machine {
         &self.stand.runner.machine
+    }
+    /// The Digest of the machine as it stands.
+    pub fn digest(&mut self) -> Hash {
+        self.stand.runner.machine.digest()
     }
     /// Runs to the end of the stretch and shows `tap` what is wanted. False if cancelled on the way. `progress` is told the Moments
     /// that it comes by.

@@ -4,10 +4,16 @@
 //! not on where runs end, which engine executes, or how large its caches are. So an instruction is shown when it retires,
 //! once, however often it was begun. What nobody wants costs nothing.
 
+mod memory;
+
 use super::Cpu;
+use super::block::Block;
 use super::bus::Bus;
+use super::op::Op;
 use super::probe::Offsets;
 use super::run::Exit;
+use super::state::gpr;
+use memory::Move;
 
 /// How a program asked the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +60,56 @@ pub enum What {
         /// The address.
         at: u64,
     },
+    /// Instructions retired one behind the other.
+    Block {
+        /// The linear address of the first.
+        from: u64,
+        /// The address behind the last.
+        to: u64,
+    },
+    /// The CPU begins an instruction; it begins it anew if it faults and is returned to.
+    Begun {
+        /// Its linear address.
+        at: u64,
+    },
+    /// Bytes of RAM were read or written, at most 8 and inside one page, by an instruction that retired or by the CPU itself. The
+    /// registers shown are those in front of the instruction.
+    Memory {
+        /// Linear address; none for accessed and dirty bits.
+        linear: Option<u64>,
+        /// Guest-physical address.
+        physical: u64,
+        /// Bytes.
+        size: u8,
+        /// A write, else a read.
+        is_write: bool,
+        /// What was there.
+        old: u64,
+        /// What is there now.
+        new: u64,
+    },
+    /// A port was accessed.
+    Port {
+        /// Which.
+        port: u16,
+        /// 1, 2 or 4.
+        size: u8,
+        /// A write, else a read.
+        is_write: bool,
+        /// What was moved.
+        value: u32,
+    },
+    /// Device memory was accessed.
+    Mmio {
+        /// Guest-physical address.
+        physical: u64,
+        /// Bytes.
+        size: u8,
+        /// A write, else a read.
+        is_write: bool,
+        /// What was moved.
+        value: u64,
+    },
     /// The first serial port sent bytes: those behind this many of [`super::bus::Bus::console`].
     Console {
         /// Bytes that are not new.
@@ -67,7 +123,7 @@ pub enum What {
 }
 
 /// Registers in front of an instruction that has retired since.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Front {
     /// General registers in encoding order.
     pub regs: [u64; 16],
@@ -79,11 +135,11 @@ pub struct Front {
 
 /// Something that happened, and where.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Seen {
+pub struct Seen<'a> {
     /// Instructions retired in front of the instruction or delivery.
     pub moment: u64,
     /// The registers to be shown, where those of the CPU are behind.
-    pub front: Option<Front>,
+    pub front: Option<&'a Front>,
     /// What happened.
     pub what: What,
 }
@@ -91,7 +147,18 @@ pub struct Seen {
 /// Who is shown what happens.
 pub trait Tap {
     /// Called between instructions, or from inside one that is about to retire. `cpu` is all there is to see.
-    fn see(&mut self, cpu: &Cpu, seen: &Seen);
+    fn see(&mut self, cpu: &Cpu, seen: &Seen<'_>);
+}
+
+/// Bytes of memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bytes {
+    /// Linear addresses of whatever address space, else guest-physical ones.
+    pub is_linear: bool,
+    /// The first.
+    pub from: u64,
+    /// The last.
+    pub last: u64,
 }
 
 /// What a tap wants to be shown.
@@ -105,10 +172,28 @@ pub struct Wanted {
     pub deliveries: bool,
     /// [`What::Executed`] for these linear addresses, ascending.
     pub executed: Vec<u64>,
+    /// [`What::Block`]; nothing is translated then.
+    pub blocks: bool,
+    /// [`What::Begun`]; each instruction runs alone then.
+    pub begun: bool,
+    /// [`What::Memory`] for reads of these bytes.
+    pub reads: Vec<Bytes>,
+    /// [`What::Memory`] for writes.
+    pub writes: Vec<Bytes>,
+    /// [`What::Port`].
+    pub ports: bool,
+    /// [`What::Mmio`].
+    pub mmio: bool,
     /// [`What::Console`].
     pub console: bool,
     /// [`What::Idle`].
     pub idle: bool,
+}
+
+impl Wanted {
+    fn has_memory(&self) -> bool {
+        !self.reads.is_empty() || !self.writes.is_empty()
+    }
 }
 
 /// What is wanted, and who wants it while the CPU runs.
@@ -117,6 +202,11 @@ pub struct Taps {
     wanted: Wanted,
     /// Offsets in a page of the addresses in `wanted.executed`.
     offsets: Offsets,
+    /// Accesses to memory are wanted.
+    has_memory: bool,
+    /// Accesses of the instruction that runs, and what the registers were before the first of them.
+    moves: Vec<Move>,
+    front: Front,
     tap: Option<*mut dyn Tap>,
 }
 
@@ -128,6 +218,19 @@ impl Taps {
     /// Nobody taps.
     pub(super) fn forget(&mut self) {
         self.tap = None;
+    }
+    /// Blocks are to be run one by one, without generated code.
+    pub(super) fn has_blocks(&self) -> bool {
+        self.wanted.blocks
+    }
+    /// Each instruction is to be run alone.
+    pub(super) fn has_begun(&self) -> bool {
+        self.wanted.begun
+    }
+    /// Accesses to memory are wanted.
+    #[inline(always)]
+    pub(super) fn has_memory(&self) -> bool {
+        self.has_memory
     }
 }
 
@@ -141,7 +244,13 @@ impl Cpu {
         let is_other_code = wanted.executed != self.taps.wanted.executed;
         self.taps.offsets = Offsets::default();
         wanted.executed.iter().for_each(|&at| self.taps.offsets.add(at));
+        let is_other_memory = (&wanted.reads, &wanted.writes) != (&self.taps.wanted.reads, &self.taps.wanted.writes);
         self.taps.wanted = wanted;
+        if is_other_memory {
+            self.taps.has_memory = self.taps.wanted.has_memory();
+            self.tlb.keep_hidden(self.taps.has_memory);
+            self.flush_translations();
+        }
         if is_other_code {
             let offsets = self.taps.offsets.clone();
             self.cut_blocks(&offsets);
@@ -160,7 +269,7 @@ impl Cpu {
         self.taps.forget();
         exit
     }
-    fn show(&mut self, moment: u64, front: Option<Front>, what: What) {
+    fn show(&mut self, moment: u64, front: Option<&Front>, what: What) {
         let Some(tap) = self.taps.tap.take() else { return };
         // SAFETY: `run_tapped` holds the exclusive borrow that this pointer came from until it clears it; the tap gets the CPU
         // without the pointer, so that it is not used twice.
@@ -233,7 +342,59 @@ impl Cpu {
         Front { regs, rip: self.rip, cpl: self.state.cpl }
     }
     /// A wanted instruction retired.
-    pub(super) fn tap_executed(&mut self, moment: u64, front: Front, at: u64) {
+    pub(super) fn tap_executed(&mut self, moment: u64, front: &Front, at: u64) {
         self.show(moment, Some(front), What::Executed { at });
+    }
+    /// The next instruction is about to begin.
+    pub(super) fn tap_begun(&mut self) {
+        let at = self.code_address();
+        self.show(self.icount(), None, What::Begun { at });
+    }
+    /// Where a block begins that is about to run and to be paid for: its Moment and linear address.
+    #[inline(always)]
+    pub(super) fn block_start(&self) -> Option<(u64, u64)> {
+        self.taps.wanted.blocks.then(|| (self.icount(), self.code_address()))
+    }
+    /// A block was run and left, wherever that was.
+    ///
+    /// # Safety
+    /// `header` is the header of a block that is alive or was killed since it was begun.
+    pub(super) unsafe fn tap_block(&mut self, start: Option<(u64, u64)>, header: *const Op) {
+        let Some((moment, from)) = start else { return };
+        let retired = self.icount() - moment;
+        // SAFETY: the caller's; a header's `imm` is the address of its block, and its ops are behind it.
+        let len = unsafe {
+            if retired >= u64::from((*header).rest) {
+                (*((*header).imm as *const Block)).bytes()
+            } else {
+                u64::from((*header.add(retired as usize + 1)).offset)
+            }
+        };
+        if retired > 0 {
+            self.show(moment, None, What::Block { from, to: from.wrapping_add(len) });
+        }
+    }
+    /// The registers in front of the instruction that runs, which has changed none yet.
+    fn front_inside(&self) -> Front {
+        let mut front = self.front();
+        if self.in_flight != 0 {
+            // It is a block of its own.
+            front.rip = self.regs[gpr::BLOCK] & self.rip_mask();
+        }
+        front
+    }
+    /// A port was accessed.
+    pub(super) fn tap_port(&mut self, port: u16, size: u8, is_write: bool, value: u32) {
+        if self.taps.wanted.ports {
+            let front = self.front_inside();
+            self.show(self.now(), Some(&front), What::Port { port, size, is_write, value });
+        }
+    }
+    /// Device memory was accessed.
+    pub(super) fn tap_mmio(&mut self, physical: u64, size: u8, is_write: bool, value: u64) {
+        if self.taps.wanted.mmio {
+            let front = self.front_inside();
+            self.show(self.now(), Some(&front), What::Mmio { physical, size, is_write, value });
+        }
     }
 }
