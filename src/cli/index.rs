@@ -24,6 +24,10 @@ pub struct Index {
     /// What it may take in memory.
     #[arg(long, value_name = "SIZE", value_parser = size::bytes, default_value = "256M")]
     memory: u64,
+    /// Do not make the default tables.
+    #[cfg(feature = "query")]
+    #[arg(long)]
+    no_tables: bool,
 }
 
 impl Index {
@@ -53,7 +57,16 @@ impl Index {
             text::size(index.stored_bytes()),
             if had { "complete already".to_owned() } else { format!("{:.2} s", started.elapsed().as_secs_f64()) }
         );
-        if let Some(damage) = travel.damage() {
+        let damage = travel.damage().map(ToString::to_string);
+        drop(travel);
+        #[cfg(feature = "query")]
+        if !self.no_tables {
+            let options = Options { limits, ..Options::default() };
+            let tables = crate::analysis::tables::defaults();
+            let made = super::answer::make(&self.recording, tables, crate::replay::travel::Cut::AtSnapshots, options)?.made;
+            println!("{}: {made} tables made", folder.join("tables").display());
+        }
+        if let Some(damage) = damage {
             return Err(anyhow::anyhow!("{damage}; what comes before is indexed").into());
         }
         Ok(Outcome::Done)

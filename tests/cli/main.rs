@@ -24,6 +24,8 @@ mod programs;
 mod refused;
 mod round_trip;
 mod syscalls;
+#[cfg(feature = "query")]
+mod tables;
 mod traces;
 mod travel;
 mod typed;

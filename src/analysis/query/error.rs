@@ -33,6 +33,8 @@ pub enum Error {
     NotOneSelect,
     #[error("{at}there is no table {name:?}{meant}; the tables are {known}", at = before(*at), meant = meant(nearest.as_deref()))]
     NoTable { name: String, at: Option<Place>, nearest: Option<String>, known: String },
+    #[error("table {table} is not made yet; make it with: reenact run RECORDING {plugin}")]
+    NotMade { table: String, plugin: &'static str },
     #[error("{at}there is no column {name:?}{meant}; the columns are {known}", at = before(*at), meant = meant(nearest.as_deref()))]
     NoColumn { name: String, at: Option<Place>, nearest: Option<String>, known: String },
     #[error("{at}there is no function {name:?}{meant}", at = before(*at), meant = meant(nearest.as_deref()))]

@@ -129,12 +129,8 @@ impl Tables {
     /// # Errors
     /// There is none of this name.
     pub fn table(&self, name: &str) -> Result<&TableInfo, Error> {
-        self.tables.get(name).ok_or_else(|| Error::NoTable {
-            name: name.to_owned(),
-            at: None,
-            nearest: nearest(name, self.tables.keys().map(String::as_str)).map(str::to_owned),
-            known: self.tables.keys().cloned().collect::<Vec<_>>().join(", "),
-        })
+        let known = self.tables.keys().map(String::as_str);
+        self.tables.get(name).ok_or_else(|| sql::no_table(name, None, known))
     }
 
     /// Asks.

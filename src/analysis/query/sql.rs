@@ -4,9 +4,12 @@
 use super::error::{Error, Place};
 use super::functions::FUNCTIONS;
 use super::nearest::nearest;
+use crate::analysis::registry;
 use polars::prelude::LazyFrame;
 use polars::sql::SQLContext;
-use sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, Visitor};
+use sqlparser::ast::{
+    DataType, Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, Visitor, visit_expressions_mut,
+};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
@@ -15,10 +18,8 @@ use std::ops::ControlFlow;
 
 /// A query that is one statement whose tables are there.
 pub struct Prepared {
-    /// The statement, hex numbers made decimal.
+    /// The statement, numbers written as polars reads them.
     statement: Statement,
-    /// Its text.
-    text: String,
     /// The names in the text as it was given, with their places.
     words: Vec<(String, Place)>,
     /// Tables of the recording that it reads.
@@ -35,12 +36,13 @@ impl Prepared {
         one_select(sql)?;
         let tokens = tokens(sql)?;
         let text = decimal(sql, &tokens);
-        let statement = one_select(&text)?;
+        let mut statement = one_select(&text)?;
+        widen(&mut statement);
         let words = tokens.iter().filter_map(|t| match &t.token {
             Token::Word(word) => Some((word.value.clone(), place(t.span))),
             _ => None,
         });
-        let mut prepared = Prepared { statement, text, words: words.collect(), tables: BTreeSet::new() };
+        let mut prepared = Prepared { statement, words: words.collect(), tables: BTreeSet::new() };
         prepared.tables = prepared.check_tables(known)?;
         Ok(prepared)
     }
@@ -52,11 +54,8 @@ impl Prepared {
     pub fn plan(mut self, context: &mut SQLContext, columns: &BTreeSet<String>) -> Result<LazyFrame, Error> {
         let mut calls = Calls::default();
         let _ = Visit::visit(&self.statement, &mut calls);
-        let planned = if calls.inside {
-            hoist(context, &mut self.statement).and_then(|()| Ok(context.execute(&self.statement.to_string())?))
-        } else {
-            context.execute(&self.text).map_err(Error::from)
-        };
+        let hoisted = if calls.inside { hoist(context, &mut self.statement) } else { Ok(()) };
+        let planned = hoisted.and_then(|()| Ok(context.execute(&self.statement.to_string())?));
         let mut plan = planned.map_err(|e| self.explain(e, columns))?;
         plan.collect_schema().map_err(|e| self.explain(Error::from(e), columns))?;
         Ok(plan)
@@ -70,9 +69,7 @@ impl Prepared {
             if known.contains(&name) {
                 used.insert(name);
             } else if !names.made.contains(&name) {
-                let nearest = nearest(&name, known.iter().map(String::as_str)).map(str::to_owned);
-                let all: Vec<&str> = known.iter().map(String::as_str).collect();
-                return Err(Error::NoTable { at: self.place(&name), name, nearest, known: listed(&all) });
+                return Err(no_table(&name, self.place(&name), known.iter().map(String::as_str)));
             }
         }
         Ok(used)
@@ -120,6 +117,15 @@ const USUAL: &[&str] = &[
     "round",
 ];
 
+/// Says which table is meant, or how to make it.
+pub fn no_table<'a>(name: &str, at: Option<Place>, known: impl Iterator<Item = &'a str> + Clone) -> Error {
+    if let Some((plugin, _)) = registry::tables().find(|(_, table)| table.name == name) {
+        return Error::NotMade { table: name.to_owned(), plugin: plugin.name };
+    }
+    let nearest = nearest(name, known.clone()).map(str::to_owned);
+    Error::NoTable { name: name.to_owned(), at, nearest, known: listed(&known.collect::<Vec<_>>()) }
+}
+
 fn listed(names: &[&str]) -> String {
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }
@@ -135,7 +141,7 @@ fn one_select(sql: &str) -> Result<Statement, Error> {
     let options = ParserOptions { trailing_commas: true, ..ParserOptions::default() };
     let parsed = Parser::new(&GenericDialect).with_options(options).try_with_sql(sql);
     let mut statements =
-        parsed.and_then(|mut p| p.parse_statements()).map_err(|e| Error::Syntax(syntax(&e.to_string())))?;
+        parsed.and_then(|mut p| p.parse_statements()).map_err(|e| Error::Syntax(syntax(&e.to_string(), sql)))?;
     match (statements.pop(), statements.is_empty()) {
         (None, _) => Err(Error::Empty),
         (Some(statement @ (Statement::Query(_) | Statement::Explain { .. } | Statement::ShowTables { .. })), true) => {
@@ -146,20 +152,71 @@ fn one_select(sql: &str) -> Result<Statement, Error> {
 }
 
 /// `Expected: x, found: y at Line: 1, Column: 8` in the words of this house.
-fn syntax(said: &str) -> String {
+fn syntax(said: &str, sql: &str) -> String {
     let said = said.strip_prefix("sql parser error: ").unwrap_or(said);
-    let Some((what, place)) = said.rsplit_once(" at Line: ") else { return said.to_owned() };
-    let Some((line, column)) = place.split_once(", Column: ") else { return said.to_owned() };
-    let place = match line {
-        "1" => format!("column {column}"),
-        line => format!("line {line}, column {column}"),
+    let words =
+        |what: &str| what.replace("Expected: ", "expected ").replace("found: ", "found ").replace("EOF", "the end");
+    let place = |what: &str, line: &str, column: &str| match line {
+        "1" => format!("column {column}: {}", words(what)),
+        line => format!("line {line}, column {column}: {}", words(what)),
     };
-    let what = what.replace("Expected: ", "expected ").replace("found: ", "found ");
-    format!("{place}: {what}")
+    if let Some((what, (line, column))) =
+        said.rsplit_once(" at Line: ").and_then(|(what, at)| Some((what, at.split_once(", Column: ")?)))
+    {
+        return place(what, line, column);
+    }
+    let (lines, last) = (sql.lines().count().max(1), sql.lines().last().unwrap_or_default());
+    match said.ends_with("EOF") {
+        true => place(said, &lines.to_string(), &(last.chars().count() + 1).to_string()),
+        false => said.to_owned(),
+    }
+}
+
+/// Polars reads numbers as signed: those of the upper half are written as casts, and IN over them as comparisons.
+fn widen(statement: &mut Statement) {
+    let _ = visit_expressions_mut(statement, |expr: &mut Expr| {
+        if let Expr::InList { expr: of, list, negated } = expr
+            && list.iter().any(is_wide)
+        {
+            *expr = one_of(of, list, *negated).unwrap_or_else(|| expr.clone());
+        }
+        if is_wide(expr)
+            && let Ok(cast) = expression(&format!("CAST('{expr}' AS BIGINT UNSIGNED)"))
+        {
+            *expr = cast;
+        }
+        ControlFlow::<()>::Continue(())
+    });
+}
+
+/// A number of the upper half, or what stands for one.
+fn is_wide(expr: &Expr) -> bool {
+    match expr {
+        Expr::Value(value) => {
+            let text = value.to_string();
+            text.parse::<i64>().is_err() && text.parse::<u64>().is_ok()
+        }
+        Expr::Cast { expr, data_type, .. } => {
+            matches!(data_type, DataType::BigIntUnsigned(_)) && matches!(**expr, Expr::Value(_))
+        }
+        _ => false,
+    }
+}
+
+fn one_of(of: &Expr, list: &[Expr], negated: bool) -> Option<Expr> {
+    let each: Vec<String> = list.iter().map(|item| format!("({of}) = ({item})")).collect();
+    let not = if negated { "NOT " } else { "" };
+    expression(&format!("({not}({}))", each.join(" OR "))).ok()
+}
+
+fn expression(sql: &str) -> Result<Expr, sqlparser::parser::ParserError> {
+    Parser::new(&GenericDialect).try_with_sql(sql)?.parse_expr()
 }
 
 fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, Error> {
-    Tokenizer::new(&GenericDialect, sql).tokenize_with_location().map_err(|e| Error::Syntax(syntax(&e.to_string())))
+    Tokenizer::new(&GenericDialect, sql)
+        .tokenize_with_location()
+        .map_err(|e| Error::Syntax(syntax(&e.to_string(), sql)))
 }
 
 fn place(span: Span) -> Place {

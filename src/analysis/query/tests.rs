@@ -66,6 +66,15 @@ fn hex_numbers_are_numbers_but_not_in_quotes() {
     let found =
         rows(tables.sql("SELECT moment, address, '0x10' AS t -- 0x1\nFROM calls WHERE address = 0xFFFFffff81000005"));
     assert_eq!(found, [vec![Cell::U(10), Cell::Address(KERNEL + 5), text("0x10")]]);
+    let found =
+        rows(tables.sql("SELECT moment FROM calls WHERE address IN (0xffffffff81000005, 7, 18446744071578845190)"));
+    assert_eq!(found, [[Cell::U(10)], [Cell::U(12)]]);
+    let found = rows(tables.sql("SELECT count(*) AS n FROM calls WHERE address NOT IN (0xffffffff81000005)"));
+    assert_eq!(found, [[Cell::U(ROWS - 1)]]);
+    let found = rows(tables.sql(
+        "SELECT moment FROM calls WHERE address BETWEEN 0xffffffff81000005 AND 0xffffffff81000006 AND moment > 0xa",
+    ));
+    assert_eq!(found, [[Cell::U(12)]]);
 }
 
 #[test]
@@ -90,8 +99,12 @@ fn functions_tell_what_numbers_stand_for_at_every_depth() {
 #[test]
 fn messages_tell_the_place_and_the_nearest_name() {
     let (_place, tables) = tables();
-    let said = refused(&tables, "SELECT comm,\n FROMM calls WHERE");
-    assert!(said.contains("line 2, column"), "{said}");
+    let said = refused(&tables, "SELECT comm,\n FROM calls WHERE");
+    assert!(said.ends_with("line 2, column 18: expected an expression, found the end"), "{said}");
+    let said = refused(&tables, "SELECT comm\n FORM calls x");
+    assert!(said.contains("line 2, column 7: expected"), "{said}");
+    let said = refused(&tables, "SELECT * FROM halts");
+    assert!(said.contains("reenact run RECORDING skeleton"), "{said}");
     let said = refused(&tables, "SELECT comm FROM call");
     assert!(said.starts_with("column 18: there is no table \"call\" (did you mean \"calls\"?)"), "{said}");
     let said = refused(&tables, "SELECT comm, adress FROM calls");
@@ -138,7 +151,7 @@ fn formats_quote_what_has_to_be_quoted() {
     assert_eq!(written(&tables, sql, Format::Csv), expected);
     let lines = written(&tables, sql, Format::Jsonl);
     let second: serde_json::Value = serde_json::from_str(lines.lines().nth(1).unwrap()).unwrap();
-    assert_eq!(second["address"], KERNEL + 1);
+    assert_eq!(second["address"], "0xffffffff81000001");
     assert_eq!(second["result"], -1);
     let events = written(&tables, sql, Format::TimesketchJsonl);
     let first: serde_json::Value = serde_json::from_str(events.lines().next().unwrap()).unwrap();

@@ -14,8 +14,10 @@ pub enum Error {
     Folder { path: PathBuf, source: io::Error },
     #[error("{path}: cannot read the table; delete the folder and ask again to have it made anew", path = path.display())]
     Read { path: PathBuf, source: io::Error },
-    #[error("{path}: the table is damaged or cannot be written; delete the folder and ask again", path = path.display())]
+    #[error("{path}: cannot write the table; is the disk full?", path = path.display())]
     Encode { path: PathBuf, source: polars::error::PolarsError },
+    #[error("{path}: the table is damaged; delete its folder and ask again to have it made anew", path = path.display())]
+    Decode { path: PathBuf, source: polars::error::PolarsError },
     #[error("a plugin made a row that its table cannot hold; this is a mistake in the plugin")]
     Row(#[from] Misfit),
     #[error(

@@ -73,6 +73,21 @@ impl PartWriter {
             .map_err(|source| Error::Encode { path: self.path.clone(), source })
     }
 
+    /// Writes rows as row groups of at most so many.
+    ///
+    /// # Errors
+    /// The disk.
+    pub fn write_groups(&mut self, rows: &Columns, most: usize) -> Result<(), Error> {
+        if rows.rows() <= most {
+            return self.write(rows);
+        }
+        for from in (0..rows.rows()).step_by(most) {
+            let group: Vec<usize> = (from..rows.rows().min(from + most)).collect();
+            self.write(&rows.taken(&group))?;
+        }
+        Ok(())
+    }
+
     /// Writes the footer, and the file to the disk.
     ///
     /// # Errors
@@ -94,8 +109,8 @@ impl PartWriter {
 pub fn read(path: &Path, table: &Table) -> Result<Columns, Error> {
     let file = File::open(path).map_err(|source| Error::Read { path: path.to_path_buf(), source })?;
     let frame = ParquetReader::new(file).finish();
-    let frame = frame.map_err(|source| Error::Encode { path: path.to_path_buf(), source })?;
-    rows_of(&frame, table).map_err(|source| Error::Encode { path: path.to_path_buf(), source })
+    let frame = frame.map_err(|source| Error::Decode { path: path.to_path_buf(), source })?;
+    rows_of(&frame, table).map_err(|source| Error::Decode { path: path.to_path_buf(), source })
 }
 
 fn rows_of(frame: &DataFrame, table: &Table) -> polars::error::PolarsResult<Columns> {

@@ -311,10 +311,7 @@ impl Assembly<'_> {
         }
         let target = &self.making.target;
         let mut writer = PartWriter::create(target.folder.join(self.next()), &target.table, &target.about)?;
-        for from in (0..rows.rows()).step_by(self.sizes.rows) {
-            let group: Vec<usize> = (from..rows.rows().min(from + self.sizes.rows)).collect();
-            writer.write(&rows.taken(&group))?;
-        }
+        writer.write_groups(&rows, self.sizes.rows)?;
         self.parts.push(writer.finish()?);
         Ok(())
     }

@@ -106,7 +106,8 @@ fn in_order(given: &[(u64, u64)]) -> Vec<(u64, u64)> {
 fn joined_rows_that_come_late_find_their_places() {
     let place = tempfile::tempdir().unwrap();
     let of = evidence(place.path());
-    let store = store(&of, SMALL);
+    // So few may be late that they are put into their places on the way, too.
+    let store = store(&of, Sizes { late: 50, ..SMALL });
     let mut rows = store.joined();
     // Every eleventh row returns a long time after it began, and many share a Moment.
     let given: Vec<(u64, u64)> = (0..2000).map(|n| (if n % 11 == 10 { n / 2 } else { n } / 4 * 4, n)).collect();

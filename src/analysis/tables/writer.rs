@@ -7,8 +7,10 @@
 
 use super::Error;
 use super::columns::Columns;
-use super::part::{Part, PartWriter};
+use super::part::{self, Part, PartWriter};
 use reenact_plugin::{Table, Value};
+use std::fs;
+use std::ops::Range;
 use std::path::PathBuf;
 
 /// How much waits, and how large things get.
@@ -47,6 +49,8 @@ pub struct Target {
 pub struct Writer {
     target: Target,
     sizes: Sizes,
+    /// The first Moment of the source.
+    begin: u64,
     /// What a row's Moment may be if it comes in time.
     from: u64,
     to: u64,
@@ -71,7 +75,7 @@ impl Writer {
     /// For rows of these Moments, the last one included.
     pub fn new(target: Target, sizes: Sizes, from: u64, to: u64) -> Writer {
         let (buffer, late) = (Columns::new(target.table), Columns::new(target.table));
-        Writer { target, sizes, from, to, buffer, late, part: None, parts: Vec::new(), named: 0 }
+        Writer { target, sizes, begin: from, from, to, buffer, late, part: None, parts: Vec::new(), named: 0 }
     }
 
     /// Adds a row.
@@ -98,9 +102,51 @@ impl Writer {
     fn push_late(&mut self, row: &[Value<'_>]) -> Result<(), Error> {
         self.late.push(row)?;
         if self.late.rows() > self.sizes.late {
-            return Err(Error::Strays { table: self.target.table.name, limit: self.sizes.late });
+            self.settle()?;
         }
         Ok(())
+    }
+
+    /// Puts late rows into the parts where they belong; what is left is not of this source.
+    fn settle(&mut self) -> Result<(), Error> {
+        if let Some(part) = self.part.take() {
+            self.parts.push(part.finish()?);
+        }
+        let late = std::mem::replace(&mut self.late, Columns::new(self.target.table)).sorted();
+        let mut from = late.moments().partition_point(|&m| m < self.begin);
+        let end = late.moments().partition_point(|&m| m <= self.to);
+        self.late.append(&late, 0..from);
+        for number in 0..self.parts.len() {
+            let next = self.parts.get(number + 1).map(|part| part.first);
+            let until = next.map_or(end, |next| late.moments().partition_point(|&m| m < next)).max(from);
+            if from < until {
+                self.merge(number, &late, from..until)?;
+            }
+            from = until;
+        }
+        self.late.append(&late, from..late.rows());
+        match self.late.rows() * 2 > self.sizes.late {
+            true => Err(Error::Strays { table: self.target.table.name, limit: self.sizes.late / 2 }),
+            false => Ok(()),
+        }
+    }
+
+    /// Writes a part anew with some late rows.
+    fn merge(&mut self, number: usize, late: &Columns, which: Range<usize>) -> Result<(), Error> {
+        let old = self.target.folder.join(&self.parts[number].file);
+        let mut rows = part::read(&old, &self.target.table)?;
+        rows.append(late, which);
+        let rows = rows.sorted();
+        let mut part = self.create()?;
+        part.write_groups(&rows, self.sizes.rows)?;
+        self.parts[number] = part.finish()?;
+        fs::remove_file(&old).map_err(|source| Error::Write { path: old, source })
+    }
+
+    fn create(&mut self) -> Result<PartWriter, Error> {
+        let path = self.target.folder.join(format!("{}-{:05}.unfinished", self.target.name, self.named));
+        self.named += 1;
+        PartWriter::create(path, &self.target.table, &self.target.about)
     }
 
     /// Writes what waits, or its first half where rows are out of order and more like that may follow.
@@ -123,11 +169,7 @@ impl Writer {
         let Some(&last) = rows.moments().last() else { return Ok(()) };
         let mut part = match self.part.take() {
             Some(part) => part,
-            None => {
-                let path = self.target.folder.join(format!("{}-{:05}.unfinished", self.target.name, self.named));
-                self.named += 1;
-                PartWriter::create(path, &self.target.table, &self.target.about)?
-            }
+            None => self.create()?,
         };
         part.write(rows)?;
         self.from = last;

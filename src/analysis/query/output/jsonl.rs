@@ -1,4 +1,4 @@
-//! A JSON object a line. Numbers are numbers, addresses among them: programs read it, and JSON has no hex.
+//! A JSON object a line. Addresses are text in hex: many readers of JSON keep only 53 bits of a number.
 
 use super::each_row;
 use crate::analysis::query::{Answer, Cell, Error};
@@ -22,7 +22,8 @@ pub fn line(out: &mut impl Write, object: &Map<String, Value>) -> Result<(), Err
 pub fn value(cell: Cell) -> Value {
     match cell {
         Cell::Null => Value::Null,
-        Cell::U(n) | Cell::Address(n) => n.into(),
+        Cell::U(n) => n.into(),
+        Cell::Address(n) => format!("{n:#x}").into(),
         Cell::I(n) => n.into(),
         Cell::F(n) => n.into(),
         Cell::Bool(b) => b.into(),

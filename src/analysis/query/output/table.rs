@@ -113,7 +113,7 @@ mod tests {
         let mut out = Vec::new();
         begin(&mut out, &columns, &rows, Some(30)).unwrap();
         let text = String::from_utf8(out).unwrap();
-        let expected = "n     path                at\n   7  /usr/lib/x86_64-…    0x7\n1234  a\u{fffd}b                0x4d2\nNULL  NULL                NULL\n";
+        let expected = "n     path               at\n   7  /usr/lib/x86_64-…    0x7\n1234  a\u{fffd}b                0x4d2\nNULL  NULL               NULL\n";
         assert_eq!(text.lines().collect::<Vec<_>>(), expected.lines().collect::<Vec<_>>());
         assert!(text.lines().all(|l| l.chars().count() <= 30));
     }
