@@ -18,7 +18,7 @@ mod writer;
 mod tests;
 
 pub use encode::Packing;
-pub use ensure::{Ensure, Ensured, Stage, defaults, ensure};
+pub use ensure::{Ensure, Ensured, Stage, defaults, ensure, ensure_with};
 pub use error::Error;
 pub use make::{Evidence, Permit, Ran, Stock, Wanted, look, make, permit};
 pub use manifest::{Manifest, Provenance};
