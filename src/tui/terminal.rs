@@ -15,7 +15,7 @@ use crossterm::execute;
 use std::io::{self, stdout};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::Duration;
 
 /// Between two ticks.
@@ -69,7 +69,12 @@ pub fn run(
 /// Waits for something, and takes in all that has come: one screen for many keys.
 fn hear(model: &mut Model, inbox: &Receiver<Heard>, pass: &FirstPass, progress: &Progress) -> io::Result<Vec<Effect>> {
     let mut effects = Vec::new();
-    let first = inbox.recv().map_err(io::Error::other)?;
+    let first = match inbox.recv_timeout(2 * TICK) {
+        Ok(first) => first,
+        // crossterm reads on and on from a terminal that has hung up, and says nothing.
+        Err(RecvTimeoutError::Timeout) => crossterm::terminal::window_size().map(|_| Heard::Nothing)?,
+        Err(gone @ RecvTimeoutError::Disconnected) => return Err(io::Error::other(gone)),
+    };
     for heard in std::iter::once(first).chain(inbox.try_iter()) {
         effects.extend(match heard {
             Heard::Msg(msg) => update(model, msg),

@@ -12,7 +12,7 @@ fn who_wrote_the_bytes_that_crashed_it_is_found_marked_and_found_again() {
     // The function pointer that the crash jumped through.
     tmux.press(&["3", "@"]);
     tmux.enter("0x10c038");
-    tmux.waits_for("000000000010c038");
+    tmux.waits_for("000000000010c030");
     tmux.press(&["W"]);
     let screen = tmux.waits_for("wrote 0x10c038");
     assert!(screen.contains("mov %al,(%rdi)"), "{screen}");
