@@ -2,7 +2,6 @@
 
 use super::{Error, Seat};
 use crate::analysis::find::{Appearance, EVERY, Pattern, Query, find};
-use crate::guest::Profile;
 use crate::moment::Moment;
 use std::ops::ControlFlow;
 
@@ -22,8 +21,6 @@ impl Seat {
         if !self.travel.finish_index(&self.cancel, &progress)? {
             return Err(Error::Cancelled);
         }
-        // Symbols are those of the kernel that runs here, if one does.
-        let profile = Profile::of(self.machine()).ok();
         let during = Moment::ZERO..Moment(self.end().0.saturating_add(1));
         let query = Query { pattern, during, every: EVERY };
         let mut has_enough = false;
@@ -32,7 +29,7 @@ impl Seat {
             has_enough |= flow.is_break();
             flow
         };
-        find(&self.travel, &query, profile.as_ref(), &self.cancel, progress, &mut take)?;
+        find(&self.travel, &query, &self.cancel, progress, &mut take)?;
         // The search cancels itself when it has found enough.
         if self.cancel.is_requested() && !has_enough {
             return Err(Error::Cancelled);
