@@ -72,12 +72,14 @@ pub fn find(
     progress: &(dyn Fn(Moment) + Sync),
     each: &mut Each,
 ) -> Result<(), Error> {
-    let kernel = Kernel::find(travel, cancel)?.ok();
+    // Who has enough ends this search, not what else the caller does.
+    let stop = &cancel.latched();
+    let kernel = Kernel::find(travel, stop)?.ok();
     let profile = kernel.as_ref().map(|kernel| &kernel.profile);
     let slices = travel.slices_in(query.during.clone())?;
     let ordered = Mutex::new(Ordered { next: 0, waiting: BTreeMap::new(), is_over: false, each });
     let first = slices.first().copied().unwrap_or_default();
-    travel.scan(&slices, cancel, &|scan| {
+    travel.scan(&slices, stop, &|scan| {
         let mut found = in_slice(scan, query, profile)?;
         if scan.is_cancelled() {
             return Ok(());
@@ -86,7 +88,7 @@ pub fn find(
         found.sort_by_key(|a| (a.moment, a.physical));
         let mut ordered = ordered.lock().expect("no holder panics");
         if ordered.take(scan.number - first, found).is_break() {
-            cancel.request();
+            stop.request();
         }
         progress(scan.to);
         Ok(())

@@ -23,18 +23,11 @@ impl Seat {
         }
         let during = Moment::ZERO..Moment(self.end().0.saturating_add(1));
         let query = Query { pattern, during, every: EVERY };
-        let mut has_enough = false;
-        let mut take = |appearance| {
-            let flow = each(appearance);
-            has_enough |= flow.is_break();
-            flow
-        };
-        find(&self.travel, &query, &self.cancel, progress, &mut take)?;
-        // The search cancels itself when it has found enough.
-        if self.cancel.is_requested() && !has_enough {
+        find(&self.travel, &query, &self.cancel, progress, &mut |appearance| each(appearance))?;
+        if self.cancel.is_requested() {
+            self.cancel.clear();
             return Err(Error::Cancelled);
         }
-        self.cancel.clear();
         Ok(())
     }
 }

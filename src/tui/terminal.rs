@@ -64,12 +64,14 @@ pub fn run(
     Ok(())
 }
 
-/// Waits for something, and takes in all that has come: one screen for many keys. It never waits longer than a tick: the
-/// thread that reads a terminal which is gone may hang, and then only `must_end` tells.
+/// Waits for something, and takes in all that has come: one screen for many keys. It never waits longer than a tick:
+/// `must_end` is looked at then.
 fn hear(model: &mut Model, inbox: &Receiver<Heard>, pass: &FirstPass, progress: &Progress) -> io::Result<Vec<Effect>> {
     let first = match inbox.recv_timeout(TICK) {
         Ok(heard) => heard,
         Err(RecvTimeoutError::Timeout) => {
+            // crossterm reads on and on from a terminal that has hung up, and says nothing.
+            crossterm::terminal::window_size()?;
             let indexed = (!pass.is_over()).then(|| pass.at());
             return Ok(update(model, Msg::Tick { indexed, progress: progress.read() }));
         }
