@@ -4,9 +4,9 @@
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock and the environment")]
 
 use reenact::analysis::query::Tables;
-use reenact::analysis::sink::Sink;
-use reenact::analysis::tables::{Evidence, Provenance, Sizes, Store, folder};
-use reenact_plugin::{About, Arguments, Column, Kind, Table, Value};
+use reenact::analysis::sink::{Failure, RowSink, Sink};
+use reenact::analysis::tables::{Evidence, Packing, Provenance, Sizes, Store, folder};
+use reenact_plugin::{About, Arguments, Column, Kind, Rows, Table, Value};
 use std::path::Path;
 use std::time::Instant;
 
@@ -38,15 +38,17 @@ fn main() {
     let place = given.as_deref().map_or(own.path(), Path::new);
     let of = Evidence { recording: place.join("bench.reen"), identity: [7; 32], rule: "bench".to_owned() };
 
-    for threads in [1, 2] {
-        let started = Instant::now();
-        let bytes = write(&of, rows, threads);
-        let took = started.elapsed().as_secs_f64();
-        println!(
-            "write, {threads} threads: {:.2} M rows/s, {:.1} bytes a row ({took:.1} s)",
-            rows as f64 / took / 1e6,
-            bytes as f64 / rows as f64
-        );
+    let (started, before) = (Instant::now(), processor_seconds());
+    let nothing = Nothing;
+    (0..SLICES).for_each(|slice| fill(&nothing, slice, rows / SLICES));
+    println!("making the rows: {}", figures(rows, started, before));
+    for (threads, packing) in
+        [(2, Packing::Plain), (2, Packing::Snappy), (2, Packing::Lz4), (1, Packing::Zstd), (2, Packing::Zstd)]
+    {
+        let (started, before) = (Instant::now(), processor_seconds());
+        let bytes = write(&of, rows, threads, packing);
+        let size = bytes as f64 / rows as f64;
+        println!("write, {threads} threads, {packing:?}: {}, {size:.1} bytes a row", figures(rows, started, before));
     }
     let tables = Tables::open_of(&of, 0, [(ABOUT, WRITES)]).expect("the table is there");
     let (from, to) = (rows / 2 * 2, rows / 2 * 2 + 200_000);
@@ -68,10 +70,54 @@ fn main() {
     println!("peak memory: {}", peak());
 }
 
+/// Time on the clock, and of processors: other work on the machine changes only the first.
+fn figures(rows: u64, started: Instant, before: f64) -> String {
+    let (took, used) = (started.elapsed().as_secs_f64(), processor_seconds() - before);
+    let rows = rows as f64;
+    format!("{:.2} M rows/s ({took:.1} s), {:.0} ns of processors a row", rows / took / 1e6, used / rows * 1e9)
+}
+
+/// User and system time of this process, in ticks of 10 ms.
+fn processor_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+    let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|t| t.parse::<f64>().ok()).sum();
+    ticks / 100.0
+}
+
+/// Takes rows and forgets them.
+struct Nothing;
+
+impl Sink for Nothing {
+    fn joined<'a>(&'a self) -> Box<dyn RowSink + 'a> {
+        Box::new(Nothing)
+    }
+    fn slice<'a>(&'a self, _: usize, _: u64, _: u64) -> Box<dyn RowSink + 'a> {
+        Box::new(Nothing)
+    }
+}
+
+impl Rows for Nothing {
+    fn push(&mut self, _: usize, row: &[Value<'_>]) {
+        std::hint::black_box(row);
+    }
+}
+
+impl RowSink for Nothing {
+    fn failed(&self) -> bool {
+        false
+    }
+    fn finish(self: Box<Self>) -> Result<(), Failure> {
+        Ok(())
+    }
+}
+
 /// Writes the table in slices, and gives its bytes.
-fn write(of: &Evidence, rows: u64, threads: u64) -> u64 {
+fn write(of: &Evidence, rows: u64, threads: u64, packing: Packing) -> u64 {
     let provenance = Provenance::of(of, &ABOUT, &Arguments::default(), &WRITES);
-    let store = Store::create(&folder(&of.recording), vec![(WRITES, provenance)], Sizes::default()).expect("a folder");
+    let store =
+        Store::create(&folder(&of.recording), vec![(WRITES, provenance)], Sizes { packing, ..Sizes::default() })
+            .expect("a folder");
     let each = rows / SLICES;
     std::thread::scope(|scope| {
         for thread in 0..threads {

@@ -200,6 +200,7 @@ fn every_page_opens_with_a_title_and_a_sentence() {
         "machine",
         "record-program",
         "recording-format",
+        "tui",
     ];
     for page in pages {
         let text = text(&format!("docs/{page}.md"));

@@ -10,19 +10,23 @@
 use super::kernel::Kernel;
 use super::scene::{At, Loaded};
 use super::sink::{Failure, RowSink, Sink};
-use super::tap::{Fan, From, Listener, Subscribers};
+use super::tap::{Fan, From, Listener, Outlet, Subscribers};
 use crate::moment::Moment;
 use crate::replay;
 use crate::replay::travel::{Cancel, Cut, Stretch, Travel};
 use reenact_plugin::{Notes, Runnable, Wants};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex};
+use std::time::Duration;
 
 /// Bundles of notes that wait for the join, for each slice.
 const WAITING: usize = 8;
 /// Slices that may be done or under way in front of the one that is joined, for each worker.
 const AHEAD: usize = 3;
+
+/// How long the join waits for a slice before it looks whether there is any use in waiting.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// An analysis to run.
 pub struct Job<'a> {
@@ -39,7 +43,7 @@ pub struct Job<'a> {
 pub struct Outcome {
     /// Analyses that were not run, and why.
     pub left_out: Vec<(String, String)>,
-    /// It was cancelled: what the sink has is not whole.
+    /// It was cancelled: what the sink has is not whole, and what was joined was not finished.
     pub is_cancelled: bool,
     /// Into how many slices history was cut.
     pub slices: usize,
@@ -111,7 +115,10 @@ pub fn run(travel: &Travel, jobs: &[Job], sink: &dyn Sink, plan: &Plan) -> Resul
     if let Some(failure) = host.failure.into_inner().expect("no holder panics") {
         return Err(Error::Rows(failure));
     }
-    joined.finish().map_err(Error::Rows)?;
+    // What is not whole is not closed.
+    if !outcome.is_cancelled {
+        joined.finish().map_err(Error::Rows)?;
+    }
     Ok(outcome)
 }
 
@@ -223,7 +230,7 @@ impl Host<'_> {
             let scene = At::new(&stretch.machine().cpu, None, self.kernel, &loaded);
             for &number in who {
                 let slice = self.jobs[number].analysis.begin(&scene);
-                listeners[number] = Some(Listener { first_table: self.tables[number], slice });
+                listeners[number] = Some(Listener { first_table: self.tables[number], slice, seen: 0 });
             }
         }
         let mut pass = |number: usize, notes: Notes| {
@@ -240,14 +247,22 @@ impl Host<'_> {
         };
         let mut fan = Fan {
             subscribers,
-            listeners,
             kernel: self.kernel,
             loaded,
-            rows: rows.as_mut(),
-            pass: &mut pass,
-            is_over: false,
+            outlet: Outlet {
+                listeners,
+                rows: rows.as_mut(),
+                pass: &mut pass,
+                is_over: false,
+                stop: &self.stop,
+                panic: None,
+            },
         };
-        if !stretch.run(&subscribers.wanted(), &mut fan, &progress)? {
+        let is_whole = stretch.run(&subscribers.wanted(), &mut fan, &progress)?;
+        if let Some(panic) = fan.outlet.panic.take() {
+            std::panic::resume_unwind(panic);
+        }
+        if !is_whole {
             return Ok(());
         }
         fan.finish(&stretch.machine().cpu);
@@ -272,14 +287,15 @@ impl Host<'_> {
         }
         for (number, receiver) in receivers.into_iter().enumerate() {
             loop {
-                match receiver.recv() {
+                match receiver.recv_timeout(LOOK) {
                     Ok(Sent::Notes(analysis, notes)) => {
                         if let Some(join) = &mut joins[analysis] {
                             join.join(notes, &mut From { rows: &mut *rows, first: self.tables[analysis] });
                         }
                     }
                     Ok(Sent::End) => break,
-                    // The slice was cancelled or failed, and that is told elsewhere.
+                    Err(RecvTimeoutError::Timeout) if !self.stop.is_requested() => {}
+                    // The slice was cancelled or failed, or is never begun; that is told elsewhere.
                     Err(_) => return false,
                 }
             }

@@ -4,14 +4,19 @@ use super::kernel::Kernel;
 use super::scene::{At, Loaded};
 use crate::cpu::Cpu;
 use crate::cpu::state::gpr;
-use crate::cpu::tap::{Bytes, Gate, Seen, Tap, Wanted, What};
+use crate::cpu::tap::{Bytes, Front, Gate, Seen, Tap, Wanted, What};
+use crate::replay::travel::Cancel;
 use reenact_plugin::{Abi, ErasedSlice, Event, MemoryRange, Notes, Rows, Scene, Value, Wants, Whose};
+use std::any::Any;
 use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where the kernel switches threads: RDI is the one that stops, RSI the one that goes on.
 const SWITCH: &str = "__switch_to_asm";
 /// Notes that are passed on together.
 const TOGETHER: usize = 8192;
+/// Events between two looks at how many notes there are.
+const OFTEN: u32 = 64;
 
 /// Who wants what: analyses by their numbers.
 #[derive(Default)]
@@ -122,29 +127,34 @@ pub struct Listener<'a> {
     /// Its tables begin behind those of the ones before it.
     pub first_table: usize,
     pub slice: Box<dyn ErasedSlice + 'a>,
+    /// Events shown.
+    pub seen: u32,
 }
 
 /// Passes notes on; false when nobody takes them any more.
 pub type Pass<'a> = dyn FnMut(usize, Notes) -> bool + 'a;
 
-/// What listens in one slice.
-pub struct Fan<'a> {
-    pub subscribers: &'a Subscribers,
+/// Where events go in one slice.
+pub struct Outlet<'a> {
     /// By number; none for those that do not listen here.
     pub listeners: Vec<Option<Listener<'a>>>,
-    pub kernel: Result<&'a Kernel, &'a str>,
-    pub loaded: Loaded,
     pub rows: &'a mut dyn Rows,
     pub pass: &'a mut Pass<'a>,
     /// Nobody takes notes any more.
     pub is_over: bool,
+    /// Asked to stop the run when an analysis panics.
+    pub stop: &'a Cancel,
+    /// What an analysis panicked with.
+    pub panic: Option<Box<dyn Any + Send>>,
 }
 
-impl Fan<'_> {
+impl Outlet<'_> {
+    #[inline]
     fn show(&mut self, number: usize, event: &Event, scene: &dyn Scene) {
         let Some(Some(listener)) = self.listeners.get_mut(number) else { return };
         listener.slice.see(event, scene, &mut From { rows: &mut *self.rows, first: listener.first_table });
-        if listener.slice.waiting() >= TOGETHER {
+        listener.seen = listener.seen.wrapping_add(1);
+        if listener.seen.is_multiple_of(OFTEN) && listener.slice.waiting() >= TOGETHER {
             let notes = listener.slice.take();
             self.is_over |= !(self.pass)(number, notes);
         }
@@ -154,16 +164,27 @@ impl Fan<'_> {
             self.show(number, event, scene);
         }
     }
+}
+
+/// What listens in one slice, and what it can look at.
+pub struct Fan<'a> {
+    pub subscribers: &'a Subscribers,
+    pub kernel: Result<&'a Kernel, &'a str>,
+    pub loaded: Loaded,
+    pub outlet: Outlet<'a>,
+}
+
+impl Fan<'_> {
     /// Ends the slice, with the machine at its end.
-    pub fn finish(mut self, cpu: &Cpu) {
-        let loaded = std::mem::take(&mut self.loaded);
-        let scene = At::new(cpu, None, self.kernel, &loaded);
-        for (number, listener) in self.listeners.into_iter().enumerate() {
+    pub fn finish(self, cpu: &Cpu) {
+        let scene = At::new(cpu, None, self.kernel, &self.loaded);
+        let mut outlet = self.outlet;
+        for (number, listener) in outlet.listeners.into_iter().enumerate() {
             let Some(listener) = listener else { continue };
-            let rows = &mut From { rows: &mut *self.rows, first: listener.first_table };
+            let rows = &mut From { rows: &mut *outlet.rows, first: listener.first_table };
             let notes = listener.slice.finish(&scene, rows);
-            if !self.is_over {
-                self.is_over = !(self.pass)(number, notes);
+            if !outlet.is_over {
+                outlet.is_over = !(outlet.pass)(number, notes);
             }
         }
     }
@@ -171,62 +192,68 @@ impl Fan<'_> {
 
 impl Tap for Fan<'_> {
     fn see(&mut self, cpu: &Cpu, seen: &Seen) {
-        if self.is_over {
+        if self.outlet.is_over {
             return;
         }
-        let loaded = std::mem::take(&mut self.loaded);
-        let scene = At::new(cpu, Some(seen), self.kernel, &loaded);
-        let subscribers = self.subscribers;
+        // The frames below are handlers and generated code, which cannot be unwound.
+        if let Err(panic) = catch_unwind(AssertUnwindSafe(|| self.hand_out(cpu, seen))) {
+            self.outlet.is_over = true;
+            self.outlet.panic = Some(panic);
+            self.outlet.stop.request();
+        }
+    }
+}
+
+impl Fan<'_> {
+    fn hand_out(&mut self, cpu: &Cpu, seen: &Seen) {
+        let Fan { subscribers, kernel, loaded, outlet } = self;
+        let scene = &At::new(cpu, Some(seen), *kernel, loaded);
         match seen.what {
             What::Syscall { gate, return_to } => {
-                self.show_all(&subscribers.syscalls, &syscall(cpu, gate, return_to), &scene);
+                outlet.show_all(&subscribers.syscalls, &syscall(cpu, gate, return_to), scene);
             }
-            What::UserReturn => self.show_all(&subscribers.user_returns, &Event::UserReturn, &scene),
+            What::UserReturn => outlet.show_all(&subscribers.user_returns, &Event::UserReturn, scene),
             What::Delivery { vector, error, address, is_external, is_software, rip, from_user } => {
                 let event = Event::Interrupt { vector, error, address, is_external, is_software, rip, from_user };
-                self.show_all(&subscribers.interrupts, &event, &scene);
+                outlet.show_all(&subscribers.interrupts, &event, scene);
             }
-            What::Executed { at } => self.executed(at, cpu, seen, &scene),
+            What::Executed { at } => {
+                // Other code may run at this address when the kernel does not.
+                if let Some(front) = seen.front.filter(|f| f.cpl == 0 && kernel.is_ok_and(|k| k.runs_on(cpu))) {
+                    executed(subscribers, outlet, at, front, scene);
+                }
+            }
             What::Console { from } => {
                 let bytes = cpu.console().get(from..).unwrap_or_default();
-                self.show_all(&subscribers.console, &Event::Console { bytes }, &scene);
+                outlet.show_all(&subscribers.console, &Event::Console { bytes }, scene);
             }
-            What::Block { from, to } => self.show_all(&subscribers.blocks, &Event::Block { from, to }, &scene),
-            What::Begun { at } => self.show_all(&subscribers.instructions, &Event::Instruction { at }, &scene),
+            What::Block { from, to } => outlet.show_all(&subscribers.blocks, &Event::Block { from, to }, scene),
+            What::Begun { at } => outlet.show_all(&subscribers.instructions, &Event::Instruction { at }, scene),
             What::Memory { linear, physical, size, is_write, old, new } => {
                 let event = Event::Memory { linear, physical, size, is_write, old, new };
                 let list = if is_write { &subscribers.writes } else { &subscribers.reads };
                 for &(number, ref ranges) in list {
                     if ranges.iter().any(|r| r.has(linear, physical, size)) {
-                        self.show(number, &event, &scene);
+                        outlet.show(number, &event, scene);
                     }
                 }
             }
             What::Port { port, size, is_write, value } => {
-                self.show_all(&subscribers.ports, &Event::Port { port, size, is_write, value }, &scene);
+                outlet.show_all(&subscribers.ports, &Event::Port { port, size, is_write, value }, scene);
             }
             What::Mmio { physical, size, is_write, value } => {
-                self.show_all(&subscribers.mmio, &Event::Mmio { physical, size, is_write, value }, &scene);
+                outlet.show_all(&subscribers.mmio, &Event::Mmio { physical, size, is_write, value }, scene);
             }
-            What::Idle { until_ns } => self.show_all(&subscribers.idle, &Event::Idle { until_ns }, &scene),
+            What::Idle { until_ns } => outlet.show_all(&subscribers.idle, &Event::Idle { until_ns }, scene),
         }
-        drop(scene);
-        self.loaded = loaded;
     }
 }
 
-impl Fan<'_> {
-    fn executed(&mut self, at: u64, cpu: &Cpu, seen: &Seen, scene: &dyn Scene) {
-        let Some(front) = seen.front else { return };
-        // Other code may run at this address when the kernel does not.
-        if front.cpl != 0 || !self.kernel.is_ok_and(|k| k.runs_on(cpu)) {
-            return;
-        }
-        let switch = Event::Switch { from: front.regs[gpr::RDI], to: front.regs[gpr::RSI] };
-        for &(number, function) in self.subscribers.executed.get(&at).into_iter().flatten() {
-            let event = function.map_or(switch, |index| Event::Function { index });
-            self.show(number, &event, scene);
-        }
+fn executed(subscribers: &Subscribers, outlet: &mut Outlet, at: u64, front: &Front, scene: &dyn Scene) {
+    let switch = Event::Switch { from: front.regs[gpr::RDI], to: front.regs[gpr::RSI] };
+    for &(number, function) in subscribers.executed.get(&at).into_iter().flatten() {
+        let event = function.map_or(switch, |index| Event::Function { index });
+        outlet.show(number, &event, scene);
     }
 }
 

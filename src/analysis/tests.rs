@@ -2,13 +2,16 @@
 //! run by both engines with caches of all sizes, and looked at one instruction at a time.
 
 use super::collected::{Collected, Owned};
-use super::host::{Job, Outcome, Plan, run};
+use super::host::{Error, Job, Outcome, Plan, run};
+use super::sink::{Failure, RowSink, Sink};
 use crate::cpu::Cpu;
 use crate::cpu::tap::{Bytes, Seen, Tap, Wanted};
 use crate::machine::{Engine, Geometry};
 use crate::recording::Reader;
 use crate::replay::travel::{Cancel, Cut, Options, Travel};
-use reenact_plugin::{Analysis, Column, Event, Kind, MemoryRange, Out, Rows, Scene, Table, Value, Wants, runnable};
+use reenact_plugin::{
+    Analysis, Column, Event, Kind, MemoryRange, Out, Rows, Scene, Table, Value, Wants, Whose, runnable,
+};
 use std::path::Path;
 use std::time::Duration;
 
@@ -145,8 +148,11 @@ const ODD: [Geometry; 3] = [
 
 #[test]
 fn what_is_shown_does_not_depend_on_cuts_engines_or_caches() {
-    let wants = everything();
     for name in TRACES {
+        // Of the long ones a part of memory is enough.
+        let part = [MemoryRange { whose: Whose::Physical, from: 0x10_0000, last: 0x10_0fff }];
+        let ranges = if SHORT.contains(&name) { [MemoryRange::ALL] } else { part };
+        let wants = Wants { reads: ranges.to_vec(), writes: ranges.to_vec(), ..everything() };
         let plain = travel(&trace(name), INTERPRETED, 2);
         let (expected, _) = tables(&plain, &wants, Cut::Parts(1), 1);
         let events = expected[0].last().map(|row| row[1].clone());
@@ -268,4 +274,112 @@ fn the_guest_cannot_tell_that_it_is_tapped() {
         }
     }
     assert!(proven > 100, "{proven} Digests were compared");
+}
+
+/// An analysis of the few events of a trace, that may want or do something odd.
+struct Odd {
+    wants: Wants,
+    panics: bool,
+}
+
+impl Analysis for Odd {
+    type Slice = u64;
+    type Note = u64;
+    type Join = u64;
+
+    fn wants(&self) -> Wants {
+        self.wants.clone()
+    }
+    fn begin(&self, _: &dyn Scene) -> u64 {
+        0
+    }
+    fn see(&self, seen: &mut u64, _: &Event<'_>, scene: &dyn Scene, out: &mut Out<'_, u64>) {
+        assert!(!self.panics || scene.moment() < 5000, "the analysis is wrong");
+        *seen += 1;
+        out.notes.push(*seen);
+        out.rows.push(1, &[Value::U(scene.moment())]);
+    }
+    fn start(&self) -> u64 {
+        0
+    }
+    fn join(&self, last: &mut u64, note: u64, _: &mut dyn Rows) {
+        *last = note.max(*last);
+    }
+    fn end(&self, last: u64, moment: u64, rows: &mut dyn Rows) {
+        rows.push(0, &[Value::U(moment), Value::U(last), Value::U(0)]);
+    }
+}
+
+fn memory() -> Wants {
+    Wants { writes: vec![MemoryRange::ALL], reads: vec![MemoryRange::ALL], ..Wants::default() }
+}
+
+fn run_odd(travel: &Travel, odd: Odd, sink: &dyn Sink, cancel: &Cancel) -> Result<Outcome, Error> {
+    let plan = Plan { cut: Cut::Parts(30), workers: 2, progress: &|_, _| {}, cancel };
+    run(travel, &[Job { name: "odd", tables: 2, analysis: runnable(odd) }], sink, &plan)
+}
+
+#[test]
+fn what_has_to_be_seen_in_order_is_one_slice() {
+    let travel = travel(&trace("usermode"), Geometry::default(), 2);
+    let last = |in_order| {
+        let rows = Collected::new(&TABLES);
+        let wants = Wants { in_order, ..memory() };
+        let outcome = run_odd(&travel, Odd { wants, panics: false }, &rows, &Cancel::default()).expect("it runs");
+        (outcome.slices, rows.rows(0), rows.rows(1).len() as u64)
+    };
+    let (slices, rows, all) = last(true);
+    assert_eq!((slices, &rows[0][1]), (1, &Owned::U(all)), "the state of the slice has seen all");
+    let (slices, rows, same) = last(false);
+    assert_eq!((slices, same), (30, all));
+    assert!(matches!(rows[0][1], Owned::U(n) if n < all));
+}
+
+#[test]
+fn what_needs_linux_is_left_out_where_there_is_none() {
+    let travel = travel(&trace("usermode"), Geometry::default(), 2);
+    let rows = Collected::new(&TABLES);
+    let wants = Wants { needs_linux: true, ..memory() };
+    let outcome = run_odd(&travel, Odd { wants, panics: false }, &rows, &Cancel::default()).expect("it runs");
+    assert_eq!(outcome.left_out.len(), 1);
+    assert!(!outcome.left_out[0].1.is_empty());
+    assert!(rows.rows(0).is_empty() && rows.rows(1).is_empty());
+}
+
+/// Keeps nothing, and says so after a while.
+struct Full;
+
+impl Rows for Full {
+    fn push(&mut self, _: usize, _: &[Value<'_>]) {}
+}
+impl RowSink for Full {
+    fn failed(&self) -> bool {
+        true
+    }
+    fn finish(self: Box<Self>) -> Result<(), Failure> {
+        Err("the disk is full".into())
+    }
+}
+impl Sink for Full {
+    fn joined<'a>(&'a self) -> Box<dyn RowSink + 'a> {
+        Box::new(Full)
+    }
+    fn slice<'a>(&'a self, _: usize, _: u64, _: u64) -> Box<dyn RowSink + 'a> {
+        Box::new(Full)
+    }
+}
+
+#[test]
+fn a_run_that_cannot_go_on_ends() {
+    let travel = travel(&trace("heap_overflow"), Geometry::default(), 2);
+    let fine = || Odd { wants: memory(), panics: false };
+    let error = run_odd(&travel, fine(), &Full, &Cancel::default()).expect_err("rows cannot be kept");
+    assert!(matches!(&error, Error::Rows(cause) if cause.to_string() == "the disk is full"), "{error}");
+    let cancel = Cancel::default();
+    cancel.request();
+    let outcome = run_odd(&travel, fine(), &Collected::new(&TABLES), &cancel).expect("no error");
+    assert!(outcome.is_cancelled);
+    let wrong = Odd { wants: memory(), panics: true };
+    let panics = std::panic::AssertUnwindSafe(|| run_odd(&travel, wrong, &Collected::new(&TABLES), &Cancel::default()));
+    assert!(std::panic::catch_unwind(panics).is_err());
 }

@@ -6,9 +6,9 @@
 mod answer;
 mod dump;
 mod engine;
-mod find;
 #[cfg(feature = "query")]
 mod export;
+mod find;
 mod gdb;
 mod index;
 mod info;

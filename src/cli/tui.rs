@@ -2,7 +2,7 @@
 
 use super::{Failure, Outcome, Result, progress, text};
 use crate::session::{Destination, Options, Session};
-use crate::tui::rows::{NoTables, Rows};
+use crate::tui::rows::Rows;
 use crate::tui::{self, Model, Pane, Theme};
 use anyhow::{Context, anyhow};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -30,9 +30,6 @@ pub struct Tui {
     size: (u16, u16),
 }
 
-/// In the place of tables.
-const NO_TABLES: &str = "this reenact was built without the feature \"query\", and has no tables";
-
 impl Tui {
     pub fn execute(self) -> Result {
         if !self.once && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
@@ -44,7 +41,7 @@ impl Tui {
         if let Some(pane) = self.pane {
             model.begin_in(pane, self.once);
         }
-        let rows: Box<dyn Rows> = Box::new(NoTables(NO_TABLES.to_owned()));
+        let rows = rows(&self.recording);
         if self.once { self.print(&session, rows, &mut model) } else { self.show(&session, rows, &mut model) }
     }
 
@@ -69,6 +66,22 @@ impl Tui {
         tui::run(session, rows, model, self.at, &pass, theme, &must_end).context("the terminal cannot be used")?;
         Ok(Outcome::Done)
     }
+}
+
+#[cfg(feature = "query")]
+fn rows(recording: &std::path::Path) -> Box<dyn Rows> {
+    let path = recording.to_path_buf();
+    let open = move || {
+        super::answer::open(&path).map_err(|failure| match failure {
+            Failure::Usage(e) | Failure::Input(e) => format!("{e:#}"),
+        })
+    };
+    Box::new(tui::recorded::Recorded::new(Box::new(open)))
+}
+
+#[cfg(not(feature = "query"))]
+fn rows(_: &std::path::Path) -> Box<dyn Rows> {
+    Box::new(tui::rows::NoTables(tui::rows::NO_TABLES.to_owned()))
 }
 
 fn destination(text: &str) -> std::result::Result<Destination, String> {

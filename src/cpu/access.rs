@@ -79,6 +79,11 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     fn read_slow(&mut self, la: u64, size: u32, segment: u8) -> Result<u64, Stop> {
+        if self.taps.has_memory()
+            && let Some(value) = self.read_tapped(la, size)
+        {
+            return Ok(value);
+        }
         let mut bytes = [0; 8];
         self.read_as(self.class, la, segment, &mut bytes[..size as usize])?;
         Ok(u64::from_le_bytes(bytes))
@@ -86,6 +91,9 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     fn write_slow(&mut self, la: u64, size: u32, segment: u8, value: u64) -> Result<(), Stop> {
+        if self.taps.has_memory() && self.write_tapped(la, size, value).is_some() {
+            return Ok(());
+        }
         self.write_as(self.class, la, segment, &value.to_le_bytes()[..size as usize])
     }
     /// Reads `buf.len()` (1..=512) bytes with the current privilege.

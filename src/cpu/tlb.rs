@@ -144,8 +144,15 @@ impl Tlb {
     }
     /// True if an access is known to be allowed though the fast path does not know.
     pub fn is_hidden(&self, class: Class, la: u64, is_write: bool) -> bool {
-        let hidden = self.hidden.get(self.slot(class, la));
-        hidden.is_some_and(|&(read, write)| (if is_write { write } else { read }) == la & !(PAGE - 1))
+        self.hidden_page(class, la, is_write).is_some()
+    }
+    /// The page of RAM behind `la`, if an access to it is known to be allowed though the fast path does not know: index and bytes.
+    #[inline]
+    pub fn hidden_page(&self, class: Class, la: u64, is_write: bool) -> Option<(usize, *mut u8)> {
+        let slot = self.slot(class, la);
+        let &(read, write) = self.hidden.get(slot)?;
+        let is_allowed = (if is_write { write } else { read }) == la & !(PAGE - 1);
+        is_allowed.then(|| (self.pages[slot] as usize, self.entries[slot].host))
     }
     fn unhide(&mut self, slot: usize) {
         let none = none(slot, self.per_class);

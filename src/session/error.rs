@@ -64,6 +64,9 @@ pub enum Error {
     /// Nothing touched it.
     #[error("{0}")]
     NothingFound(String),
+    /// The tables cannot be made.
+    #[error("the tables cannot be made")]
+    Tables(#[source] Box<dyn std::error::Error + Send + Sync>),
     /// The recorded program cannot be found.
     #[error("{0}")]
     Program(String),

@@ -17,6 +17,8 @@ mod registers;
 mod search;
 mod seat;
 mod stepping;
+#[cfg(feature = "query")]
+mod tables;
 
 #[cfg(test)]
 mod tests;

@@ -48,6 +48,7 @@ pub enum Action {
     Sort,
     ChooseTable,
     Sql,
+    MakeTables,
     Yank,
     YankMoment,
     Help,
@@ -170,6 +171,7 @@ pub const TABLE: &[Group] = &[
             b(&["F"], Action::Filter, "filter its rows: words, column=value, column>number, column~text"),
             b(&[">"], Action::Sort, "sort by the marked column, the other way round, by time again"),
             b(&["Q"], Action::Sql, "ask in SQL"),
+            b(&["M"], Action::MakeTables, "make the tables that are missing, which replays the recording"),
         ],
     },
     Group {

@@ -94,7 +94,7 @@ fn writes(seat: &mut Seat, stretch: Stretch, access: &Access) -> Result<Lane, Er
 
 impl Lane {
     /// One more at a Moment.
-    fn add(&mut self, stretch: &Stretch, at: u64) {
+    pub(super) fn add(&mut self, stretch: &Stretch, at: u64) {
         if let Some(count) = stretch.column(at).and_then(|column| self.counts.get_mut(column)) {
             *count += 1;
         }

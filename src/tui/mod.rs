@@ -19,6 +19,8 @@ pub mod model;
 mod names;
 mod once;
 mod prompt;
+#[cfg(feature = "query")]
+pub mod recorded;
 pub mod rows;
 pub mod sight;
 mod tables;

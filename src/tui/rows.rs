@@ -232,6 +232,9 @@ fn next(inbox: &Receiver<(u64, Ask)>) -> Option<Vec<(u64, Ask)>> {
     Some(asked)
 }
 
+/// Why a build has no tables.
+pub const NO_TABLES: &str = "this reenact was built without the feature \"query\", and has no tables";
+
 /// In the place of tables, why there are none.
 pub struct NoTables(pub String);
 

@@ -188,6 +188,10 @@ impl Model {
                 self.focus_on(Pane::Tables);
                 self.prompt(Purpose::Sql);
             }
+            Action::MakeTables => {
+                self.focus_on(Pane::Tables);
+                self.ask(Request::MakeTables);
+            }
             Action::ChooseTable => {
                 self.focus_on(Pane::Tables);
                 self.overlay = Some(Overlay::Tables(List::default()));

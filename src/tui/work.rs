@@ -62,6 +62,8 @@ pub enum Request {
     Resolve(String),
     /// Every time that something came to stand in memory.
     Find(Sought),
+    /// The tables that are missing.
+    MakeTables,
     /// What happened in a stretch, for the time bar.
     Lanes(Stretch, Option<Access>),
 }
@@ -79,6 +81,7 @@ impl Request {
             Request::Look => "reading",
             Request::Mark { .. } | Request::Unmark(_) => "writing the bookmarks",
             Request::Resolve(_) => "looking for the symbol",
+            Request::MakeTables => "making tables",
             Request::Find(_) => "searching all memory at all times",
             Request::Lanes(..) => "counting what happened",
             Request::Go(to) => match to {
@@ -129,6 +132,8 @@ pub enum Answer {
         /// In the order of time.
         found: Vec<Appearance>,
     },
+    /// To [`Request::MakeTables`]: what the user should know.
+    TablesMade(Vec<String>),
     /// To [`Request::Lanes`].
     Lanes(Stretch, Vec<Lane>),
 }
@@ -313,6 +318,7 @@ pub fn perform(seat: &mut Seat, request: Request, wish: &Wish, progress: &Progre
             let found = find(seat, &sought, progress)?;
             Answer::Found { sought, found }
         }
+        Request::MakeTables => Answer::TablesMade(make_tables(seat, progress)?),
         Request::Lanes(stretch, watched) => Answer::Lanes(stretch, lanes::count(seat, stretch, watched.as_ref())?),
     })
 }
@@ -367,6 +373,18 @@ fn find(seat: &mut Seat, sought: &Sought, progress: &Progress) -> Result<Vec<App
         return Err(Error::NothingFound(format!("\"{sought}\" never stood in memory")));
     }
     Ok(found)
+}
+
+#[cfg(feature = "query")]
+fn make_tables(seat: &mut Seat, progress: &Progress) -> Result<Vec<String>, Error> {
+    seat.make_tables(&|at| {
+        progress.at.fetch_max(at.0, Ordering::Relaxed);
+    })
+}
+
+#[cfg(not(feature = "query"))]
+fn make_tables(_: &mut Seat, _: &Progress) -> Result<Vec<String>, Error> {
+    Err(Error::NothingFound(super::rows::NO_TABLES.to_owned()))
 }
 
 fn address(seat: &mut Seat, name: &str) -> Result<u64, Error> {

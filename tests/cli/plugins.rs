@@ -11,7 +11,7 @@ use reenact_plugin::{Argument, Arguments};
 use serde_json::Value;
 use std::path::Path;
 
-fn open(recording: &Path) -> Travel {
+pub fn open(recording: &Path) -> Travel {
     let options = Options { workers: 2, keeps_index: false, ..Options::default() };
     let mut travel = Travel::open(Reader::open(recording).expect("a recording"), options).expect("it opens");
     assert!(travel.finish_index(&Cancel::default(), &|_| {}).expect("the first pass proves it"));
@@ -37,7 +37,7 @@ fn of(travel: &Travel, plugin: &str, words: &[&str], cut: Cut, workers: usize) -
 }
 
 /// The rows of a plugin, which are the same cut at snapshots, in 7 parts, and in one sequential run.
-fn rows(travel: &Travel, plugin: &str, words: &[&str]) -> Vec<Value> {
+pub fn rows(travel: &Travel, plugin: &str, words: &[&str]) -> Vec<Value> {
     let of = |cut, workers| of(travel, plugin, words, cut, workers).expect("it is run");
     let sequential = of(Cut::Parts(1), 1);
     assert!(of(Cut::AtSnapshots, 2) == sequential, "{plugin} {words:?}: cut at snapshots the rows are others");

@@ -5,8 +5,9 @@
 //! paired by who made them. Left out of the comparison: addresses, numbers of processes (they must agree in who is meant),
 //! random bytes, and what strace adds in comments; `normalised` says how.
 
-use crate::command::{Ran, reenact, run};
+use crate::command::{Ran, reenact};
 use crate::guests::debian;
+use crate::plugins::{open, rows};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::fmt::Write as _;
@@ -155,15 +156,6 @@ fn recorded(work: &Work) -> PathBuf {
     record.args(["--", "/bin/busybox", "sh", "./script"]);
     Ran::from_output(record.output().expect("the binary starts")).succeeded();
     recording
-}
-
-/// The rows of a table, with history cut into so many parts.
-fn rows(recording: &Path, analysis: &str, parts: &str) -> Vec<serde_json::Value> {
-    let arguments = [OsStr::new("run"), recording.as_os_str(), OsStr::new(analysis)];
-    let cut = ["--parts", parts, "--workers", "2"].map(OsStr::new);
-    let ran = run(arguments.into_iter().chain(cut)).succeeded();
-    let rows = String::from_utf8(ran.out).expect("JSON is UTF-8");
-    rows.lines().map(|line| serde_json::from_str(line).expect("a row is JSON")).collect()
 }
 
 fn by_thread(rows: &[serde_json::Value]) -> Threads {
@@ -337,18 +329,23 @@ fn difference(guest: &[Vec<Call>], host: &[Vec<Call>]) -> Option<String> {
 }
 
 #[test]
-fn the_table_says_what_strace_says() {
-    let test = "the_table_says_what_strace_says";
-    let Some(work) = work(test) else { return };
-    let table = rows(&recorded(&work), "syscalls", "4");
-    let guest = by_thread(&table);
+fn tables_say_what_strace_and_the_programs_say() {
+    let Some(work) = work("tables_say_what_strace_and_the_programs_say") else { return };
+    let travel = open(&recorded(&work));
+    told_of_calls(&work, &rows(&travel, "syscalls", &[]));
+    told_of_processes(&rows(&travel, "processes", &[]));
+    told_of_files(&rows(&travel, "files", &[]));
+}
+
+fn told_of_calls(work: &Work, table: &[serde_json::Value]) {
+    let guest = by_thread(table);
     let statuses: BTreeSet<_> = table.iter().filter_map(|row| row["status"].as_str()).collect();
     let expected = ["interrupted", "no return", "restarted", "returned", "running"];
     assert_eq!(statuses, BTreeSet::from(expected), "each of these occurs, and no unmatched call");
     let mut differences = Vec::new();
     let mut calls = 0;
     for program in work.programs() {
-        let host = traced(&work, &program);
+        let host = traced(work, &program);
         let (first, from) = beginning(&guest, &program);
         let guest = lined_up(&guest, first, from);
         let (first, from) = beginning(&host, &program);
@@ -360,24 +357,6 @@ fn the_table_says_what_strace_says() {
     }
     assert!(calls > 1000, "only {calls} calls were compared");
     assert!(differences.is_empty(), "{} programs differ\n{}", differences.len(), differences.join("\n"));
-}
-
-#[test]
-fn tables_are_the_same_however_history_is_cut() {
-    let Some(work) = work("tables_are_the_same_however_history_is_cut") else { return };
-    let recording = recorded(&work);
-    for analysis in ["syscalls", "processes", "files"] {
-        let whole = rows(&recording, analysis, "1");
-        assert!(whole.len() > 100, "{analysis} has {} rows", whole.len());
-        for parts in ["2", "7", "50"] {
-            let cut = rows(&recording, analysis, parts);
-            let first = whole.iter().zip(&cut).find(|(a, b)| a != b);
-            assert_eq!(first, None, "{analysis} in {parts} parts");
-            assert_eq!(whole.len(), cut.len(), "{analysis} in {parts} parts");
-        }
-    }
-    told_of_processes(&rows(&recording, "processes", "3"));
-    told_of_files(&rows(&recording, "files", "3"));
 }
 
 /// What `calls processes` and `calls restarts` do with processes.

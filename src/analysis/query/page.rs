@@ -97,6 +97,14 @@ fn quoted(columns: &[&str]) -> String {
 }
 
 impl Answer {
+    /// As [`Answer::page`], of the first rows only.
+    ///
+    /// # Errors
+    /// What polars cannot do.
+    pub fn first(mut self, rows: u64) -> Result<Page, Error> {
+        self.plan = self.plan.limit(IdxSize::try_from(rows).unwrap_or(IdxSize::MAX));
+        self.page()
+    }
     /// Computes it as cells.
     ///
     /// # Errors

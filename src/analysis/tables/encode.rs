@@ -23,14 +23,29 @@ const SAMPLE: usize = 1024;
 /// Places that are tried for one value.
 const TRIES: usize = 32;
 
-/// Everything that is written is written so; the figures are in docs/tables.md.
-pub fn options() -> WriteOptions {
-    WriteOptions {
-        statistics: StatisticsOptions::default(),
-        version: Version::V1,
-        compression: CompressionOptions::Zstd(Some(ZstdLevel::try_new(1).expect("1 is a level"))),
-        data_page_size: None,
-    }
+/// How pages are compressed; docs/tables.md has figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Packing {
+    /// Zstandard, level 1.
+    #[default]
+    Zstd,
+    /// LZ4.
+    Lz4,
+    /// Snappy.
+    Snappy,
+    /// Not at all.
+    Plain,
+}
+
+/// Everything that is written is written so.
+pub fn options(packing: Packing) -> WriteOptions {
+    let compression = match packing {
+        Packing::Zstd => CompressionOptions::Zstd(Some(ZstdLevel::try_new(1).expect("1 is a level"))),
+        Packing::Lz4 => CompressionOptions::Lz4Raw,
+        Packing::Snappy => CompressionOptions::Snappy,
+        Packing::Plain => CompressionOptions::Uncompressed,
+    };
+    WriteOptions { statistics: StatisticsOptions::default(), version: Version::V1, compression, data_page_size: None }
 }
 
 /// The schema that a table's files say they have.
@@ -55,19 +70,22 @@ fn storage(kind: Kind) -> ArrowDataType {
 ///
 /// # Errors
 /// The encoder's.
-pub fn row_group(rows: &Columns, types: &[ParquetType]) -> PolarsResult<RowGroupIterColumns<'static, PolarsError>> {
+pub fn row_group(
+    rows: &Columns,
+    types: &[ParquetType],
+    options: WriteOptions,
+) -> PolarsResult<RowGroupIterColumns<'static, PolarsError>> {
     let mut encoded = Vec::with_capacity(types.len());
     for (column, type_) in rows.columns().iter().zip(types) {
-        encoded.push(Ok(pages(column, type_.clone())?));
+        encoded.push(Ok(pages(column, type_.clone(), options)?));
     }
     Ok(DynIter::new(encoded.into_iter()))
 }
 
 type Pages = DynStreamingIterator<'static, polars_parquet::write::CompressedPage, PolarsError>;
 
-fn pages(column: &Column, type_: ParquetType) -> PolarsResult<Pages> {
+fn pages(column: &Column, type_: ParquetType, mut options: WriteOptions) -> PolarsResult<Pages> {
     let (array, encoding) = array(column)?;
-    let mut options = options();
     if encoding == Encoding::DeltaBinaryPacked {
         // There is nothing left that would pack.
         options.compression = CompressionOptions::Uncompressed;

@@ -1,6 +1,6 @@
 //! From a recording to its tables: what is missing is made in one pass over the recording, by the host of plugins.
 
-use super::make::{Evidence, Ran, Wanted, look, make, permit};
+use super::make::{Evidence, Permit, Ran, Stock, Wanted, look, make, permit};
 use crate::analysis::host::{Job, Outcome, Plan, run};
 use crate::analysis::sink::{Failure, Sink};
 use crate::analysis::{builtin, registry};
@@ -72,24 +72,48 @@ pub fn defaults() -> Vec<Wanted> {
 /// What kept them from being made, a sentence with its causes.
 pub fn ensure(reader: Reader, wanted: Vec<Wanted>, how: &Ensure) -> Result<Ensured, Failure> {
     let of = Evidence::of(&reader)?;
-    if look(&of, wanted.clone()).missing.is_empty() {
-        return Ok(Ensured::default());
+    let Some((permit, stock)) = missing(&of, wanted)? else { return Ok(Ensured::default()) };
+    make_missing(&mut Travel::open(reader, how.options)?, &of, &permit, stock, how)
+}
+
+/// The same with a traveller that is there already; it stays where it is.
+///
+/// # Errors
+/// As [`ensure`].
+pub fn ensure_with(travel: &mut Travel, wanted: Vec<Wanted>, how: &Ensure) -> Result<Ensured, Failure> {
+    let of = Evidence::of(travel.reader())?;
+    let Some((permit, stock)) = missing(&of, wanted)? else { return Ok(Ensured::default()) };
+    make_missing(travel, &of, &permit, stock, how)
+}
+
+/// What is missing, and the right to make it.
+fn missing(of: &Evidence, wanted: Vec<Wanted>) -> Result<Option<(Permit, Stock)>, Failure> {
+    if look(of, wanted.clone()).missing.is_empty() {
+        return Ok(None);
     }
-    let permit = permit(&of)?;
+    let permit = permit(of)?;
     // Another process may have made them while this one waited.
-    let stock = look(&of, wanted);
+    Ok(Some((permit, look(of, wanted))))
+}
+
+fn make_missing(
+    travel: &mut Travel,
+    of: &Evidence,
+    permit: &Permit,
+    stock: Stock,
+    how: &Ensure,
+) -> Result<Ensured, Failure> {
     let mut ensured = Ensured { notes: stock.notes, ..Ensured::default() };
     if stock.missing.is_empty() {
         return Ok(ensured);
     }
-    let mut travel = Travel::open(reader, how.options)?;
     let end = travel.end();
     let is_complete = travel.finish_index(how.cancel, &|at| (how.progress)(Stage::Index, at, end))?;
     ensured.notes.extend(travel.take_notes());
     if !is_complete || how.cancel.is_requested() {
         return Ok(Ensured { is_cancelled: true, ..ensured });
     }
-    let made = make(&of, &stock.missing, &permit, |sink| pass(&travel, &stock.missing, sink, how, &mut ensured))?;
+    let made = make(of, &stock.missing, permit, |sink| pass(travel, &stock.missing, sink, how, &mut ensured))?;
     ensured.is_cancelled = made.is_none();
     ensured.made = made.map_or(0, |made| made.len());
     Ok(ensured)

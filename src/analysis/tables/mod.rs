@@ -17,7 +17,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use ensure::{Ensure, Ensured, Stage, defaults, ensure};
+pub use encode::Packing;
+pub use ensure::{Ensure, Ensured, Stage, defaults, ensure, ensure_with};
 pub use error::Error;
 pub use make::{Evidence, Permit, Ran, Stock, Wanted, look, make, permit};
 pub use manifest::{Manifest, Provenance};

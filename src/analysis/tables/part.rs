@@ -1,6 +1,7 @@
 //! A part: one Parquet file with some of a table's rows, in the order of their Moments.
 
 use super::columns::Columns;
+use super::encode::Packing;
 use super::{Error, encode};
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader, Series};
 use polars_parquet::write::{FileWriter, KeyValue, schema_to_metadata_key};
@@ -40,9 +41,14 @@ impl PartWriter {
     ///
     /// # Errors
     /// It cannot be made.
-    pub fn create(path: PathBuf, table: &Table, about: &[(String, String)]) -> Result<PartWriter, Error> {
+    pub fn create(
+        path: PathBuf,
+        table: &Table,
+        about: &[(String, String)],
+        packing: Packing,
+    ) -> Result<PartWriter, Error> {
         let file = File::create_new(&path).map_err(|source| Error::Write { path: path.clone(), source })?;
-        let writer = FileWriter::try_new(file, encode::schema(table), encode::options())
+        let writer = FileWriter::try_new(file, encode::schema(table), encode::options(packing))
             .map_err(|source| Error::Encode { path: path.clone(), source })?;
         Ok(PartWriter { path, writer, about: about.to_vec(), rows: 0, first: 0, last: 0, taken: 0 })
     }
@@ -68,7 +74,7 @@ impl PartWriter {
         self.rows += rows.rows() as u64;
         self.taken += rows.memory();
         let types = self.writer.parquet_schema().fields().to_vec();
-        encode::row_group(rows, &types)
+        encode::row_group(rows, &types, self.writer.options())
             .and_then(|group| self.writer.write(rows.rows() as u64, group))
             .map_err(|source| Error::Encode { path: self.path.clone(), source })
     }

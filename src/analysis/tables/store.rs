@@ -310,7 +310,8 @@ impl Assembly<'_> {
             return Ok(());
         }
         let target = &self.making.target;
-        let mut writer = PartWriter::create(target.folder.join(self.next()), &target.table, &target.about)?;
+        let mut writer =
+            PartWriter::create(target.folder.join(self.next()), &target.table, &target.about, self.sizes.packing)?;
         writer.write_groups(&rows, self.sizes.rows)?;
         self.parts.push(writer.finish()?);
         Ok(())

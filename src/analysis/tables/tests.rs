@@ -24,7 +24,7 @@ const TABLE: Table = Table {
         Column::new("comm", Kind::Name, ""),
     ],
 };
-const SMALL: Sizes = Sizes { rows: 64, bytes: 1 << 20, groups: 2, late: 1000 };
+const SMALL: Sizes = Sizes { rows: 64, bytes: 1 << 20, groups: 2, late: 1000, packing: super::Packing::Zstd };
 
 struct Things;
 

@@ -7,6 +7,7 @@
 
 use super::Error;
 use super::columns::Columns;
+use super::encode::Packing;
 use super::part::{self, Part, PartWriter};
 use reenact_plugin::{Table, Value};
 use std::fs;
@@ -24,11 +25,13 @@ pub struct Sizes {
     pub groups: usize,
     /// Rows that came late, at most.
     pub late: usize,
+    /// How pages are compressed.
+    pub packing: Packing,
 }
 
 impl Default for Sizes {
     fn default() -> Sizes {
-        Sizes { rows: 1 << 18, bytes: 48 << 20, groups: 4, late: 1 << 19 }
+        Sizes { rows: 1 << 18, bytes: 48 << 20, groups: 4, late: 1 << 19, packing: Packing::default() }
     }
 }
 
@@ -146,7 +149,7 @@ impl Writer {
     fn create(&mut self) -> Result<PartWriter, Error> {
         let path = self.target.folder.join(format!("{}-{:05}.unfinished", self.target.name, self.named));
         self.named += 1;
-        PartWriter::create(path, &self.target.table, &self.target.about)
+        PartWriter::create(path, &self.target.table, &self.target.about, self.sizes.packing)
     }
 
     /// Writes what waits, or its first half where rows are out of order and more like that may follow.

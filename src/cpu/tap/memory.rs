@@ -7,8 +7,10 @@
 use super::{Bytes, Front, What};
 use crate::cpu::Cpu;
 use crate::cpu::op::Op;
-use crate::cpu::phys::PAGE;
+use crate::cpu::phys::{PAGE, page};
 use crate::cpu::state::gpr;
+use crate::cpu::tlb::Class;
+use crate::cpu::word::Word;
 
 /// The most bytes that are shown together.
 const MOST: usize = 8;
@@ -26,12 +28,33 @@ pub struct Move {
     is_lasting: bool,
 }
 
+/// The accesses of one instruction, and what the registers were before the first of them.
+#[derive(Default)]
+pub struct Moves {
+    list: Vec<Move>,
+    front: Front,
+}
+
 impl Bytes {
     /// True if one of `len` bytes at these addresses is among them.
     #[inline]
     fn has(&self, linear: Option<u64>, physical: u64, len: u64) -> bool {
         let at = if self.is_linear { linear } else { Some(physical) };
         at.is_some_and(|at| at <= self.last && at.saturating_add(len - 1) >= self.from)
+    }
+}
+
+/// # Safety
+/// 1, 2, 4 or 8 bytes that can be read.
+unsafe fn load(from: *const u8, len: u32) -> u64 {
+    // SAFETY: the caller's.
+    unsafe {
+        match len {
+            1 => u8::load(from).to_u64(),
+            2 => u16::load(from).to_u64(),
+            4 => u32::load(from).to_u64(),
+            _ => u64::load(from),
+        }
     }
 }
 
@@ -49,10 +72,10 @@ impl Cpu {
         (is_in(&self.taps.wanted.reads), is_in(&self.taps.wanted.writes))
     }
     fn note_move(&mut self, m: Move) {
-        if self.taps.moves.is_empty() {
-            self.taps.front = self.front();
+        if self.taps.moves.list.is_empty() {
+            self.taps.moves.front = self.front();
         }
-        self.taps.moves.push(m);
+        self.taps.moves.list.push(m);
     }
     /// Bytes of RAM inside one page were read.
     pub(in crate::cpu) fn tap_read(&mut self, la: u64, gpa: u64, bytes: &[u8]) {
@@ -109,34 +132,34 @@ impl Cpu {
     /// left in front of it.
     #[inline(always)]
     pub(in crate::cpu) fn tap_op(&mut self, rip: u64, rest: u8, is_done: bool) {
-        if !self.taps.moves.is_empty() {
+        if !self.taps.moves.list.is_empty() {
             self.op_moved(rip, rest, is_done);
         }
     }
     #[cold]
     #[inline(never)]
     fn op_moved(&mut self, rip: u64, rest: u8, is_done: bool) {
-        self.taps.front.rip = rip;
+        self.taps.moves.front.rip = rip;
         if is_done {
             self.show_moves(self.icount() - u64::from(rest));
         } else {
-            self.taps.moves.retain(|m| m.is_lasting);
+            self.taps.moves.list.retain(|m| m.is_lasting);
             self.show_moves(self.icount());
         }
     }
     /// An iteration of a repeated instruction that is the last of its block has retired, the one behind `done` others.
     #[inline(always)]
     pub(in crate::cpu) fn tap_iteration(&mut self, op: &Op, done: u64) {
-        if !self.taps.moves.is_empty() {
+        if !self.taps.moves.list.is_empty() {
             self.iteration_moved(op, done);
         }
     }
     #[cold]
     #[inline(never)]
     fn iteration_moved(&mut self, op: &Op, done: u64) {
-        self.taps.front.rip = self.op_address(op);
+        self.taps.moves.front.rip = self.op_address(op);
         // The count is written when all are done.
-        let count = &mut self.taps.front.regs[gpr::RCX];
+        let count = &mut self.taps.moves.front.regs[gpr::RCX];
         let left = count.wrapping_sub(done);
         *count = match op.address_bytes {
             8 => left,
@@ -148,17 +171,74 @@ impl Cpu {
     }
     /// What was moved between two instructions, or by a part of the running one that stays done.
     pub(in crate::cpu) fn tap_between(&mut self, moment: u64) {
-        if !self.taps.moves.is_empty() {
+        if !self.taps.moves.list.is_empty() {
             self.show_moves(moment);
         }
     }
     fn show_moves(&mut self, moment: u64) {
         let mut moves = std::mem::take(&mut self.taps.moves);
-        let front: Front = self.taps.front;
-        for &Move { linear, physical, old, new, size, is_write, .. } in &moves {
-            self.show(moment, Some(&front), What::Memory { linear, physical, size, is_write, old, new });
+        for &Move { linear, physical, old, new, size, is_write, .. } in &moves.list {
+            self.show(moment, Some(&moves.front), What::Memory { linear, physical, size, is_write, old, new });
         }
-        moves.clear();
+        moves.list.clear();
         self.taps.moves = moves;
+    }
+
+    /// Reads 1, 2, 4 or 8 bytes of RAM in a page that is known, which is most of what is done where all reads are wanted. `None`
+    /// for the rest.
+    pub(in crate::cpu) fn read_tapped(&mut self, la: u64, len: u32) -> Option<u64> {
+        let (gpa, host, _) = self.known(la, u64::from(len), false)?;
+        // SAFETY: so many bytes of a page of RAM.
+        let value = unsafe { load(host, len) };
+        if self.taps.wanted.reads.iter().any(|r| r.has(Some(la), gpa, u64::from(len))) {
+            let (old, new, size) = (value, value, len as u8);
+            self.note_move(Move {
+                linear: Some(la),
+                physical: gpa,
+                old,
+                new,
+                size,
+                is_write: false,
+                is_lasting: false,
+            });
+        }
+        Some(value)
+    }
+    /// Writes in the same way.
+    pub(in crate::cpu) fn write_tapped(&mut self, la: u64, len: u32, value: u64) -> Option<()> {
+        let (gpa, host, index) = self.known(la, u64::from(len), true)?;
+        let attrs = self.phys.attrs[index];
+        if attrs & page::DIRTY == 0 || attrs & (page::CODE | page::TABLE) != 0 {
+            return None;
+        }
+        if self.taps.wanted.writes.iter().any(|w| w.has(Some(la), gpa, u64::from(len))) {
+            // SAFETY: so many bytes of a page of RAM.
+            let old = unsafe { load(host, len) };
+            let (new, size) = (value, len as u8);
+            self.note_move(Move { linear: Some(la), physical: gpa, old, new, size, is_write: true, is_lasting: false });
+        }
+        // SAFETY: as above; nobody wants notice of writes to this page but the tap.
+        unsafe {
+            match len {
+                1 => (value as u8).store(host),
+                2 => (value as u16).store(host),
+                4 => (value as u32).store(host),
+                _ => value.store(host),
+            }
+        }
+        Some(())
+    }
+    /// Where bytes inside one page of RAM are, if an access to them is known to be allowed and only a tap looks at it: guest-physical
+    /// address, host address, page.
+    #[inline]
+    fn known(&self, la: u64, len: u64, is_write: bool) -> Option<(u64, *mut u8, usize)> {
+        let offset = la % PAGE;
+        let is_plain = self.class != Class::Checked && !self.has_watches() && self.state.dr[7] & 0xff == 0;
+        if !is_plain || offset + len > PAGE {
+            return None;
+        }
+        let (index, page) = self.tlb.hidden_page(self.class, la, is_write)?;
+        // SAFETY: an entry that has tags, hidden or not, has the page's bytes.
+        Some((self.phys.page_address(index) | offset, unsafe { page.add(offset as usize) }, index))
     }
 }

@@ -13,7 +13,7 @@ use super::op::Op;
 use super::probe::Offsets;
 use super::run::Exit;
 use super::state::gpr;
-use memory::Move;
+use memory::Moves;
 
 /// How a program asked the kernel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -204,9 +204,8 @@ pub struct Taps {
     offsets: Offsets,
     /// Accesses to memory are wanted.
     has_memory: bool,
-    /// Accesses of the instruction that runs, and what the registers were before the first of them.
-    moves: Vec<Move>,
-    front: Front,
+    /// Accesses of the instruction that runs.
+    moves: Box<Moves>,
     tap: Option<*mut dyn Tap>,
 }
 

@@ -66,6 +66,20 @@ impl Stretch<'_> {
     }
 }
 
+/// Has everybody stop when the work ends in any way but well.
+struct Alarm<'a> {
+    cancel: &'a Cancel,
+    is_silent: bool,
+}
+
+impl Drop for Alarm<'_> {
+    fn drop(&mut self) {
+        if !self.is_silent {
+            self.cancel.request();
+        }
+    }
+}
+
 /// What is done with a stretch. Several are worked on at once.
 pub type Visit<'a> = dyn Fn(&mut Stretch) -> Result<(), Error> + Sync + 'a;
 
@@ -90,7 +104,7 @@ impl Travel {
     }
 
     /// Puts a machine at the start of each stretch, in the order of time, on at most `workers` threads, and calls `visit`. Ends
-    /// when all are done, cancelled, or at the first error, after which none is begun.
+    /// when all are done or cancelled. An error or a panic is a wish to stop, too: `cancel` tells whoever waits for one of the stretches.
     ///
     /// # Errors
     /// What `visit` returns; when the index cannot be read.
@@ -114,10 +128,10 @@ impl Travel {
             }
         };
         self.crew.all_at_once(workers.min(stretches.len()), &|stand| {
-            // After an error none is begun.
-            work(stand).inspect_err(|_| {
-                next.fetch_max(stretches.len(), Ordering::Relaxed);
-            })
+            let mut alarm = Alarm { cancel, is_silent: false };
+            let outcome = work(stand);
+            alarm.is_silent = outcome.is_ok();
+            outcome
         })
     }
 

@@ -49,6 +49,14 @@ fn take(model: &mut Model, request: &Request, answer: Answer) {
             model.found = Some((sought, found));
             model.overlay = Some(Overlay::Found(List::default()));
         }
+        Answer::TablesMade(notes) => {
+            model.tables.known = None;
+            model.wants_lanes = true;
+            model.message = Some(Message { text: notes.join("; "), is_trouble: !notes.is_empty() });
+            if notes.is_empty() {
+                model.say("the tables are there");
+            }
+        }
         Answer::Lanes(stretch, counted) => model.lanes_of(stretch).counted = counted,
     }
 }

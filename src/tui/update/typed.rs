@@ -105,7 +105,13 @@ fn in_overlay(model: &mut Model, overlay: Overlay, name: &str, key: &KeyEvent) -
             Some(Overlay::Found(list))
         }
         Overlay::Tables(mut list) => {
-            list.by(distance, model.tables.all().len(), page);
+            let all = model.tables.all();
+            list.by(distance, all.len(), page);
+            // A letter leads to the next table that begins with it.
+            let begins = |i: &usize| all.get(*i).is_some_and(|info| info.name.starts_with(name));
+            if let Some(i) = (list.cursor + 1..all.len()).chain(0..all.len()).find(begins).filter(|_| distance == 0) {
+                list.to(i, all.len(), page);
+            }
             Some(Overlay::Tables(list))
         }
         Overlay::Prompt(purpose, mut input) => {

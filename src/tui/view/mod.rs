@@ -97,7 +97,8 @@ fn footer<'a>(model: &'a Model, theme: Theme) -> Line<'a> {
         let (at, found) = model.progress;
         if at.0 > 0 {
             let percent = at.0 as f64 * 100.0 / model.end().0.max(1) as f64;
-            spans.push(Span::raw(format!("{percent:.0} % searched, {} found   ", crate::text::grouped(found))));
+            let found = if found > 0 { format!(", {} found", crate::text::grouped(found)) } else { String::new() };
+            spans.push(Span::raw(format!("{percent:.0} %{found}   ")));
         }
         spans.extend(indexing(model));
         return Line::from(spans);
