@@ -20,7 +20,7 @@ pub fn open(recording: &Path) -> Travel {
 }
 
 /// A plugin and its arguments.
-type Asked<'a> = (&'a str, &'a [&'a str]);
+pub type Asked<'a> = (&'a str, &'a [&'a str]);
 
 /// The rows of plugins that are run together, as objects, and which of them were not run.
 fn all(travel: &Travel, asked: &[Asked], cut: Cut, workers: usize) -> (Vec<Value>, Vec<(String, String)>) {
@@ -43,7 +43,7 @@ fn all(travel: &Travel, asked: &[Asked], cut: Cut, workers: usize) -> (Vec<Value
 }
 
 /// The rows of plugins, which are the same cut at snapshots, in 7 parts, and in one sequential run; by table.
-fn rows(travel: &Travel, asked: &[Asked]) -> BTreeMap<String, Vec<Value>> {
+pub fn rows(travel: &Travel, asked: &[Asked]) -> BTreeMap<String, Vec<Value>> {
     let of = |cut, workers| {
         let (rows, left_out) = all(travel, asked, cut, workers);
         assert!(left_out.is_empty(), "{left_out:?}");
