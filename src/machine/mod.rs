@@ -102,8 +102,9 @@ impl Machine {
     /// Pages that the loader wrote are dirty; the untouched rest is known to be zero.
     fn mark_loaded(&mut self) {
         for i in 0..self.cpu.phys.page_count() {
-            // Whole pages are compared many times faster than bytes are looked at.
-            if self.cpu.phys.page_bytes(i) != [0; PAGE as usize].as_slice() {
+            let is_loaded = self.ram.is_loaded(self.cpu.phys.page_address(i));
+            debug_assert!(is_loaded || self.cpu.phys.page_bytes(i) == [0; PAGE as usize].as_slice());
+            if is_loaded {
                 self.cpu.phys.mark_dirty(i);
             }
         }

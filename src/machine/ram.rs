@@ -2,11 +2,15 @@
 
 use crate::cpu::phys::{HIGH_BASE, HOLE, LOW_LIMIT, PAGE, PhysMemory};
 use std::ops::Range;
-use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap};
+use vm_memory::bitmap::{AtomicBitmap, Bitmap};
+use vm_memory::{GuestAddress, GuestMemoryBackend, GuestMemoryMmap, GuestMemoryRegion};
+
+/// Guest memory as loaders write it; it notes the pages that they wrote.
+pub type Memory = GuestMemoryMmap<AtomicBitmap>;
 
 /// The mapping. It must outlive every [`PhysMemory`] made from it, so a machine keeps both.
 pub struct Ram {
-    memory: GuestMemoryMmap,
+    memory: Memory,
     bytes: u64,
 }
 
@@ -42,8 +46,7 @@ impl Ram {
         if bytes > low {
             ranges.push((GuestAddress(HIGH_BASE), (bytes - low) as usize));
         }
-        let memory =
-            GuestMemoryMmap::from_ranges(&ranges).map_err(|e| RamError::Host { bytes, cause: e.to_string() })?;
+        let memory = Memory::from_ranges(&ranges).map_err(|e| RamError::Host { bytes, cause: e.to_string() })?;
         Ok(Ram { memory, bytes })
     }
     /// Size in bytes.
@@ -57,8 +60,13 @@ impl Ram {
         ranges.into_iter().filter(|range| !range.is_empty()).collect()
     }
     /// For loaders.
-    pub fn memory(&self) -> &GuestMemoryMmap {
+    pub fn memory(&self) -> &Memory {
         &self.memory
+    }
+    /// True if a loader may have written the page at `gpa`. One that no loader wrote is zero, and untouched on the host.
+    pub(super) fn is_loaded(&self, gpa: u64) -> bool {
+        let found = self.memory.to_region_addr(GuestAddress(gpa));
+        found.is_some_and(|(region, at)| region.bitmap().dirty_at(at.0 as usize))
     }
     /// The CPU's view.
     #[allow(unsafe_code)]

@@ -8,10 +8,11 @@ use super::layout::{BOOT_PARAMS, RamLayout};
 use super::linux::{BOOT_FLAG, HEADER_MAGIC, LinuxLimits, write_boot_data};
 use super::{BootError, BootPlan, EntryMode, EntryState};
 use crate::cpu::state::gpr;
+use crate::machine::ram::Memory;
 use linux_loader::loader::bootparam::{LOADED_HIGH, XLF_KERNEL_64, setup_header};
 use linux_loader::loader::{BzImage, KernelLoader};
 use std::io::Cursor;
-use vm_memory::{ByteValued, GuestAddress, GuestMemoryMmap};
+use vm_memory::{ByteValued, GuestAddress};
 
 /// The setup header's place in the file.
 const HEADER_AT: usize = 0x1f1;
@@ -28,7 +29,7 @@ pub(super) fn has_magic(kernel: &[u8]) -> bool {
     at(0x1fe, &BOOT_FLAG.to_le_bytes()) && at(0x202, &HEADER_MAGIC.to_le_bytes())
 }
 
-pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
+pub(super) fn load(mem: &Memory, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
     let header = read_header(&plan.kernel)?;
     let load_at = if header.relocatable_kernel == 0 { u64::from(header.code32_start) } else { header.pref_address };
     let payload = plan.kernel.len() as u64 - setup_bytes(&header);

@@ -12,11 +12,12 @@ use super::layout::{BOOT_PARAMS, RamLayout, STACK_TOP};
 use super::linux::{BOOT_FLAG, HEADER_MAGIC, LinuxLimits, write_boot_data};
 use super::{BootError, BootPlan, EntryMode, EntryState};
 use crate::cpu::state::gpr;
+use crate::machine::ram::Memory;
 use goblin::elf::header::{EM_386, EM_X86_64, machine_to_str};
 use goblin::elf::program_header::{PT_INTERP, PT_LOAD, PT_NOTE, ProgramHeader};
 use linux_loader::loader::bootparam::{boot_params, setup_header};
 use std::mem::offset_of;
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use vm_memory::{Bytes, GuestAddress};
 
 /// The note type of a PVH entry point (xen/include/public/elfnote.h).
 const XEN_ELFNOTE_PHYS32_ENTRY: u32 = 18;
@@ -68,7 +69,7 @@ impl ElfKernel {
     }
 
     /// Copies the segments to their physical addresses and returns the first address after those below 4 GiB.
-    pub fn load_segments(&self, mem: &GuestMemoryMmap, ram: &RamLayout, kernel: &[u8]) -> Result<u64, BootError> {
+    pub fn load_segments(&self, mem: &Memory, ram: &RamLayout, kernel: &[u8]) -> Result<u64, BootError> {
         if self.segments.is_empty() {
             return Err(BootError::Malformed { what: "the ELF file has no segment to load".to_owned() });
         }
@@ -126,7 +127,7 @@ fn pvh_entry<'a>(elf: &mut goblin::elf::Elf<'a>, kernel: &'a [u8]) -> Option<u32
 }
 
 /// Loads a plain ELF64 kernel; see the head of this file for what it finds.
-pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
+pub(super) fn load(mem: &Memory, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
     let elf = ElfKernel::parse(&plan.kernel)?;
     let kernel_end = elf.load_segments(mem, ram, &plan.kernel)?;
     let limits = LinuxLimits { kernel_end, initrd_limit: u64::MAX, cmdline_limit: u64::MAX };

@@ -6,7 +6,8 @@ use super::BootError;
 use super::layout::{GDT, PAGE, PAGE_TABLES};
 use crate::cpu::flags::bit;
 use crate::cpu::state::{Segment, State, TableRegister, attr, cr, seg};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use crate::machine::ram::Memory;
+use vm_memory::{Bytes, GuestAddress};
 
 /// The code segment's selector (Linux x86 boot protocol, section 1.14: __BOOT_CS).
 pub const BOOT_CS: u16 = 0x10;
@@ -53,7 +54,7 @@ pub struct EntryState {
 
 impl EntryState {
     /// An entry at `rip` in `mode`: writes GDT and page tables to guest memory.
-    pub(super) fn prepare(mem: &GuestMemoryMmap, mode: EntryMode, rip: u64) -> Result<EntryState, BootError> {
+    pub(super) fn prepare(mem: &Memory, mode: EntryMode, rip: u64) -> Result<EntryState, BootError> {
         let is_long = mode == EntryMode::Long64;
         let wide = if is_long { attr::L } else { attr::DB };
         let flat = |selector, attr| Segment { selector, attr, limit: u32::MAX, base: 0 };
@@ -111,7 +112,7 @@ fn descriptor(segment: &Segment) -> u64 {
 
 /// Two null descriptors, then `segments` from selector 0x10 on, then eight zero bytes: in 64-bit mode the TSS
 /// descriptor, which is the last, has 16 bytes.
-fn write_gdt(mem: &GuestMemoryMmap, segments: &[Segment; 3]) -> Result<TableRegister, BootError> {
+fn write_gdt(mem: &Memory, segments: &[Segment; 3]) -> Result<TableRegister, BootError> {
     let [code, data, tss] = segments.each_ref().map(descriptor);
     let table = [0, 0, code, data, tss, 0];
     for (at, entry) in (GDT..).step_by(8).zip(table) {
@@ -121,7 +122,7 @@ fn write_gdt(mem: &GuestMemoryMmap, segments: &[Segment; 3]) -> Result<TableRegi
 }
 
 /// Maps the first 4 GiB to themselves with 2 MiB pages: one PML4, one PDPT, four page directories.
-fn write_identity_tables(mem: &GuestMemoryMmap) -> Result<(), BootError> {
+fn write_identity_tables(mem: &Memory) -> Result<(), BootError> {
     const PRESENT_WRITABLE: u64 = 0b11;
     const LARGE: u64 = 1 << 7;
     const DIRECTORIES: u64 = 4;

@@ -14,7 +14,8 @@
 //! ```
 
 use super::BootError;
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use crate::machine::ram::Memory;
+use vm_memory::{Bytes, GuestAddress};
 
 /// The page size everything is rounded to.
 pub const PAGE: u64 = 4096;
@@ -100,7 +101,7 @@ impl RamLayout {
         HIGH_RAM_START + (self.ram_bytes - self.low_end())
     }
 
-    /// The ranges to back with host memory, for `GuestMemoryMmap::from_ranges`. The legacy hole is inside the first.
+    /// The ranges to back with host memory, for `Memory::from_ranges`. The legacy hole is inside the first.
     pub fn backing(&self) -> Vec<(GuestAddress, usize)> {
         let mut ranges = vec![(GuestAddress(0), self.low_end() as usize)];
         if self.high_end() > HIGH_RAM_START {
@@ -163,7 +164,7 @@ impl RamLayout {
 }
 
 /// Writes the command line with its NUL and returns its address. `limit` is the most bytes that the guest reads.
-pub(super) fn write_cmdline(mem: &GuestMemoryMmap, cmdline: &str, limit: u64) -> Result<u64, BootError> {
+pub(super) fn write_cmdline(mem: &Memory, cmdline: &str, limit: u64) -> Result<u64, BootError> {
     let limit = limit.min(CMDLINE_ROOM - 1);
     if cmdline.len() as u64 > limit {
         return Err(BootError::CmdlineTooLong { len: cmdline.len(), limit });

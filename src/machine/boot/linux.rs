@@ -5,8 +5,9 @@
 use super::layout::{BOOT_PARAMS, MemoryRange, RamLayout, write_cmdline};
 use super::{BootError, BootPlan};
 use crate::machine::acpi;
+use crate::machine::ram::Memory;
 use linux_loader::loader::bootparam::{boot_e820_entry, boot_params, setup_header};
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use vm_memory::{Bytes, GuestAddress};
 
 /// "HdrS", the setup header's magic.
 pub(super) const HEADER_MAGIC: u32 = 0x5372_6448;
@@ -27,7 +28,7 @@ pub(super) struct LinuxLimits {
 
 /// Places initrd and command line, and writes boot_params with `header` completed. Returns the command line's address.
 pub(super) fn write_boot_data(
-    mem: &GuestMemoryMmap,
+    mem: &Memory,
     ram: &RamLayout,
     plan: &BootPlan,
     header: setup_header,

@@ -22,7 +22,8 @@ pub use error::BootError;
 pub use layout::{MemoryKind, MemoryRange, RamLayout};
 
 use super::acpi;
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use crate::machine::ram::Memory;
+use vm_memory::{Bytes, GuestAddress};
 
 /// What to boot.
 #[derive(Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -37,7 +38,7 @@ pub struct BootPlan {
 
 /// Loads the plan's guest and the ACPI tables into `mem`, which is zero and has the ranges of
 /// [`RamLayout::backing`] for `ram_bytes`, and returns the state to enter it in.
-pub fn load(mem: &GuestMemoryMmap, ram_bytes: u64, plan: &BootPlan) -> Result<EntryState, BootError> {
+pub fn load(mem: &Memory, ram_bytes: u64, plan: &BootPlan) -> Result<EntryState, BootError> {
     let ram = RamLayout::new(ram_bytes)?;
     let image = detect(&plan.kernel)?;
     mem.write_slice(&acpi::tables(), GuestAddress(acpi::BASE))?;

@@ -8,7 +8,8 @@ use super::elf::ElfKernel;
 use super::layout::{BOOT_INFO, LEGACY_HOLE, PAGE, RamLayout, write_cmdline};
 use super::{BootError, BootPlan, EntryMode, EntryState};
 use crate::cpu::state::gpr;
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use crate::machine::ram::Memory;
+use vm_memory::{Bytes, GuestAddress};
 
 const HEADER_MAGIC: u32 = 0x1bad_b002;
 /// What EAX holds at entry.
@@ -76,7 +77,7 @@ struct Loaded {
     end: u64,
 }
 
-pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
+pub(super) fn load(mem: &Memory, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
     let gone = || BootError::Malformed { what: "its multiboot header is gone".to_owned() };
     let header = MultibootHeader::find(&plan.kernel).ok_or_else(gone)?;
     let unknown = header.flags & REQUIREMENTS & !KNOWN_REQUIREMENTS;
@@ -102,7 +103,7 @@ pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> R
 /// Loads a flat file. The header's own address ties file offsets to addresses; an end of 0 means the file's end, and
 /// a bss end of 0 means no bss.
 fn load_by_addresses(
-    mem: &GuestMemoryMmap,
+    mem: &Memory,
     ram: &RamLayout,
     kernel: &[u8],
     header_at: u64,
@@ -130,7 +131,7 @@ fn load_by_addresses(
 }
 
 /// Writes the information structure (section 3.3) with what it points to.
-fn write_information(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan, end: u64) -> Result<(), BootError> {
+fn write_information(mem: &Memory, ram: &RamLayout, plan: &BootPlan, end: u64) -> Result<(), BootError> {
     const MEMORY_SIZES: u32 = 1 << 0;
     const COMMAND_LINE: u32 = 1 << 2;
     const MODULES: u32 = 1 << 3;
@@ -159,7 +160,7 @@ fn write_information(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan, en
 
 /// Loads the initrd as the only module, on the first page after the kernel: kernels that map little memory at first
 /// can reach it there. Returns the number of modules.
-fn write_module(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan, end: u64) -> Result<u32, BootError> {
+fn write_module(mem: &Memory, ram: &RamLayout, plan: &BootPlan, end: u64) -> Result<u32, BootError> {
     let Some(module) = plan.initrd.as_deref() else {
         return Ok(0);
     };
@@ -177,7 +178,7 @@ fn write_module(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan, end: u6
 
 /// Writes the memory map and returns its length: entries of u32 size (20, not counting itself), u64 start, u64 length,
 /// u32 type with the numbers of e820.
-fn write_memory_map(mem: &GuestMemoryMmap, ram: &RamLayout) -> Result<u32, BootError> {
+fn write_memory_map(mem: &Memory, ram: &RamLayout) -> Result<u32, BootError> {
     let mut bytes = Vec::new();
     for range in ram.map() {
         bytes.extend(20u32.to_le_bytes());

@@ -7,15 +7,16 @@ use super::layout::{BOOT_INFO, MemoryRange, PAGE, RamLayout, write_cmdline};
 use super::{BootError, BootPlan, EntryMode, EntryState};
 use crate::cpu::state::gpr;
 use crate::machine::acpi;
+use crate::machine::ram::Memory;
 use linux_loader::loader::start_info::{
     XEN_HVM_START_MAGIC_VALUE, hvm_memmap_table_entry, hvm_modlist_entry, hvm_start_info,
 };
-use vm_memory::{Bytes, GuestAddress, GuestMemoryMmap};
+use vm_memory::{Bytes, GuestAddress};
 
 const MODULE_LIST: u64 = BOOT_INFO + 0x100;
 const MEMORY_MAP: u64 = BOOT_INFO + 0x200;
 
-pub(super) fn load(mem: &GuestMemoryMmap, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
+pub(super) fn load(mem: &Memory, ram: &RamLayout, plan: &BootPlan) -> Result<EntryState, BootError> {
     let elf = ElfKernel::parse(&plan.kernel)?;
     let entry = elf.pvh_entry.ok_or_else(|| BootError::Malformed { what: "its PVH note is gone".to_owned() })?;
     let kernel_end = elf.load_segments(mem, ram, &plan.kernel)?;

@@ -11,31 +11,31 @@ use images::*;
 
 const RAM: u64 = 64 * MIB;
 
-fn memory(ram_bytes: u64) -> GuestMemoryMmap {
-    GuestMemoryMmap::from_ranges(&RamLayout::new(ram_bytes).unwrap().backing()).unwrap()
+fn memory(ram_bytes: u64) -> Memory {
+    Memory::from_ranges(&RamLayout::new(ram_bytes).unwrap().backing()).unwrap()
 }
 
 fn plan(kernel: Vec<u8>) -> BootPlan {
     BootPlan { kernel, initrd: None, cmdline: "console=ttyS0".to_owned() }
 }
 
-fn boot(plan: &BootPlan) -> (GuestMemoryMmap, EntryState) {
+fn boot(plan: &BootPlan) -> (Memory, EntryState) {
     let mem = memory(RAM);
     let entry = load(&mem, RAM, plan).unwrap();
     (mem, entry)
 }
 
-fn bytes(mem: &GuestMemoryMmap, at: u64, len: usize) -> Vec<u8> {
+fn bytes(mem: &Memory, at: u64, len: usize) -> Vec<u8> {
     let mut bytes = vec![0; len];
     mem.read_slice(&mut bytes, GuestAddress(at)).unwrap();
     bytes
 }
 
-fn word(mem: &GuestMemoryMmap, at: u64) -> u64 {
+fn word(mem: &Memory, at: u64) -> u64 {
     mem.read_obj::<u64>(GuestAddress(at)).unwrap()
 }
 
-fn half(mem: &GuestMemoryMmap, at: u64) -> u32 {
+fn half(mem: &Memory, at: u64) -> u32 {
     mem.read_obj::<u32>(GuestAddress(at)).unwrap()
 }
 
