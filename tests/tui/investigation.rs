@@ -78,11 +78,9 @@ fn from_a_file_to_its_writer_to_the_call_to_where_the_buffer_was_filled_and_back
     tmux.enter("SELECT moment, pid, comm, name, arguments FROM syscalls WHERE arguments LIKE '%the-42-needles%'");
     let screen = tmux.waits_for("1 of 1");
     assert!(screen.contains("write"), "{screen}");
+    // To the call itself, where the program's registers are.
     tmux.press(&["Enter"]);
-    tmux.waits_for(" kernel  ");
-    // In front of the call itself, where the program's registers are.
-    tmux.press(&["C"]);
-    let screen = tmux.waits_until("the SYSCALL instruction", |s| s.contains(" user  ") && s.contains("syscall"));
+    let screen = tmux.waits_until("the SYSCALL instruction", |s| s.contains(" user  ") && is_at_syscall(s));
     let buffer = register(&screen, "rsi");
     tmux.press(&["3", "@"]);
     tmux.enter(&format!("0x{buffer}"));
@@ -103,6 +101,12 @@ fn from_a_file_to_its_writer_to_the_call_to_where_the_buffer_was_filled_and_back
     tmux.press(&["Enter"]);
     tmux.waits_for(&format!("{filled} of "));
     tmux.leave();
+}
+
+/// The next instruction is a system call.
+#[cfg(feature = "query")]
+fn is_at_syscall(screen: &str) -> bool {
+    screen.lines().any(|line| line.starts_with("> ") && line.contains("syscall"))
 }
 
 /// A register's digits, as the pane shows them.
