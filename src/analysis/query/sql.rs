@@ -7,9 +7,7 @@ use super::nearest::nearest;
 use crate::analysis::registry;
 use polars::prelude::LazyFrame;
 use polars::sql::SQLContext;
-use sqlparser::ast::{
-    DataType, Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, Visitor, visit_expressions_mut,
-};
+use sqlparser::ast::{Expr, ObjectName, Query, SetExpr, Statement, TableFactor, Visit, VisitMut, Visitor, VisitorMut};
 use sqlparser::dialect::GenericDialect;
 use sqlparser::parser::{Parser, ParserOptions};
 use sqlparser::tokenizer::{Span, Token, TokenWithSpan, Tokenizer};
@@ -37,7 +35,7 @@ impl Prepared {
         let tokens = tokens(sql)?;
         let text = decimal(sql, &tokens);
         let mut statement = one_select(&text)?;
-        widen(&mut statement);
+        let _ = VisitMut::visit(&mut statement, &mut Widen);
         let words = tokens.iter().filter_map(|t| match &t.token {
             Token::Word(word) => Some((word.value.clone(), place(t.span))),
             _ => None,
@@ -83,8 +81,9 @@ impl Prepared {
     fn explain(&self, error: Error, columns: &BTreeSet<String>) -> Error {
         let Error::Refused(said) = &error else { return error };
         if let Some(name) = quoted_behind(said, &["unable to find column ", "not found: ", "no column named "]) {
-            let nearest = nearest(&name, columns.iter().map(String::as_str)).map(str::to_owned);
-            let all: Vec<&str> = columns.iter().map(String::as_str).collect();
+            // One that another table of the query has is not what was meant.
+            let all: Vec<&str> = columns.iter().map(String::as_str).filter(|column| *column != name).collect();
+            let nearest = nearest(&name, all.iter().copied()).map(str::to_owned);
             return Error::NoColumn { at: self.place(&name), name, nearest, known: listed(&all) };
         }
         if let Some(name) = quoted_behind(said, &["unsupported function "]) {
@@ -173,34 +172,28 @@ fn syntax(said: &str, sql: &str) -> String {
 }
 
 /// Polars reads numbers as signed: those of the upper half are written as casts, and IN over them as comparisons.
-fn widen(statement: &mut Statement) {
-    let _ = visit_expressions_mut(statement, |expr: &mut Expr| {
-        if let Expr::InList { expr: of, list, negated } = expr
-            && list.iter().any(is_wide)
-        {
-            *expr = one_of(of, list, *negated).unwrap_or_else(|| expr.clone());
+struct Widen;
+
+impl VisitorMut for Widen {
+    type Break = ();
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+        let wide = match &*expr {
+            Expr::InList { expr: of, list, negated } if list.iter().any(is_wide) => one_of(of, list, *negated),
+            number if is_wide(number) => expression(&format!("CAST('{number}' AS BIGINT UNSIGNED)")).ok(),
+            _ => None,
+        };
+        if let Some(wide) = wide {
+            *expr = wide;
         }
-        if is_wide(expr)
-            && let Ok(cast) = expression(&format!("CAST('{expr}' AS BIGINT UNSIGNED)"))
-        {
-            *expr = cast;
-        }
-        ControlFlow::<()>::Continue(())
-    });
+        ControlFlow::Continue(())
+    }
 }
 
-/// A number of the upper half, or what stands for one.
+/// A number of the upper half. A text has quotes here, and is none.
 fn is_wide(expr: &Expr) -> bool {
-    match expr {
-        Expr::Value(value) => {
-            let text = value.to_string();
-            text.parse::<i64>().is_err() && text.parse::<u64>().is_ok()
-        }
-        Expr::Cast { expr, data_type, .. } => {
-            matches!(data_type, DataType::BigIntUnsigned(_)) && matches!(**expr, Expr::Value(_))
-        }
-        _ => false,
-    }
+    let Expr::Value(value) = expr else { return false };
+    let text = value.to_string();
+    text.parse::<i64>().is_err() && text.parse::<u64>().is_ok()
 }
 
 fn one_of(of: &Expr, list: &[Expr], negated: bool) -> Option<Expr> {

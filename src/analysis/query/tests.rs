@@ -69,6 +69,8 @@ fn hex_numbers_are_numbers_but_not_in_quotes() {
     let found =
         rows(tables.sql("SELECT moment FROM calls WHERE address IN (0xffffffff81000005, 7, 18446744071578845190)"));
     assert_eq!(found, [[Cell::U(10)], [Cell::U(12)]]);
+    let cast = "SELECT CAST(NULL AS BIGINT UNSIGNED) AS a, CAST('5' AS BIGINT UNSIGNED) AS b FROM calls LIMIT 1";
+    assert_eq!(rows(tables.sql(cast)), [[Cell::Null, Cell::U(5)]]);
     let found = rows(tables.sql("SELECT count(*) AS n FROM calls WHERE address NOT IN (0xffffffff81000005)"));
     assert_eq!(found, [[Cell::U(ROWS - 1)]]);
     let found = rows(tables.sql(
@@ -94,6 +96,19 @@ fn functions_tell_what_numbers_stand_for_at_every_depth() {
     assert_eq!(rows(tables.sql(&format!("{inner} UNION ALL {inner}"))), [told.clone(), told]);
     let found = rows(tables.sql("SELECT count(*) AS n FROM calls WHERE symbol(address) = 'start_kernel'"));
     assert_eq!(found, [[Cell::U(1)]]);
+}
+
+#[test]
+fn the_row_that_was_nearest_in_time_is_found_as_the_page_says() {
+    let (_place, tables) = tables();
+    let sql = "WITH both AS (
+                 SELECT moment, comm, CAST(NULL AS BIGINT UNSIGNED) AS halted FROM calls
+                 UNION ALL SELECT moment, NULL AS comm, moment AS halted FROM clock),
+               last AS (SELECT moment, comm, MAX(halted) OVER (ORDER BY moment) AS halted FROM both)
+               SELECT l.moment, c.until_ns FROM last AS l JOIN clock AS c ON c.moment = l.halted
+               WHERE l.comm IS NOT NULL ORDER BY l.moment LIMIT 2";
+    let found = rows(tables.sql(sql));
+    assert_eq!(found.last(), Some(&vec![Cell::U(102), Cell::U(5_000)]), "{found:?}");
 }
 
 #[test]
@@ -163,6 +178,20 @@ fn formats_quote_what_has_to_be_quoted() {
     );
     let mut out = Vec::new();
     assert!(write(tables.sql("SELECT comm FROM calls").unwrap(), Format::TimesketchJsonl, &mut out).is_err());
+}
+
+#[test]
+fn drcov_has_its_modules_and_packed_blocks() {
+    let (_place, tables) = tables();
+    let sql = "SELECT 'a' AS module, 0x1000 AS base, 0x10 AS offset, 4 AS size FROM calls \
+               UNION ALL SELECT NULL AS module, 0 AS base, moment + 0x100000000 AS offset, 1 AS size FROM clock";
+    let mut out = Vec::new();
+    write(tables.sql(sql).unwrap(), Format::Drcov, &mut out).unwrap();
+    let head = "DRCOV VERSION: 2\nDRCOV FLAVOR: reenact\nModule Table: version 2, count 2\nColumns: id, base, end, entry, path\n  \
+                0, 0x0000000100000000, 0x0000000100000065, 0x0000000000000000, [unknown]\n  \
+                1, 0x0000000000001000, 0x0000000000001014, 0x0000000000000000, a\nBB Table: 2 bbs\n";
+    assert_eq!(String::from_utf8_lossy(&out[..head.len()]), head);
+    assert_eq!(out[head.len()..], [100, 0, 0, 0, 1, 0, 0, 0, 0x10, 0, 0, 0, 4, 0, 1, 0]);
 }
 
 #[test]

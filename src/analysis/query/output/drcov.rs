@@ -28,9 +28,11 @@ pub fn write(answer: Answer, out: &mut impl Write) -> Result<u64, Error> {
     };
     let mut blocks: BTreeMap<Module, BTreeSet<(u64, u64)>> = BTreeMap::new();
     let rows = each_row(answer, |_, row| {
-        let name = if let Cell::Text(name) = &row[module] { name.clone() } else { "[anonymous]".to_owned() };
-        let block = (number(&row[offset]), number(&row[size]));
-        blocks.entry((name, number(&row[base]))).or_default().insert(block);
+        let name = if let Cell::Text(name) = &row[module] { name.clone() } else { "[unknown]".to_owned() };
+        // Offsets have 32 bits; what is farther is a module of its own.
+        let far = number(&row[offset]) & !u64::from(u32::MAX);
+        let block = (number(&row[offset]) - far, number(&row[size]));
+        blocks.entry((name, number(&row[base]).wrapping_add(far))).or_default().insert(block);
         Ok(())
     })?;
     modules(&blocks, out)?;
@@ -63,7 +65,7 @@ fn modules(blocks: &BTreeMap<Module, BTreeSet<(u64, u64)>>, out: &mut impl Write
 
 /// The records of one module's blocks; a block that is too long for one becomes several.
 fn records(id: usize, blocks: &BTreeSet<(u64, u64)>) -> Result<Vec<[u8; 8]>, Error> {
-    let too_large = || Error::Shape("drcov holds 65,536 modules of 4 GiB each; there is more; select less".to_owned());
+    let too_large = || Error::Shape("drcov holds 65,536 modules of 4 GiB each; select fewer rows".to_owned());
     let id = u16::try_from(id).map_err(|_| too_large())?;
     let mut records = Vec::with_capacity(blocks.len());
     for &(offset, size) in blocks {

@@ -5,23 +5,18 @@
 use super::{each_row, jsonl, plain};
 use crate::analysis::query::functions::{Functions, iso};
 use crate::analysis::query::{Answer, Cell, Error};
-use serde_json::{Map, Value};
+use serde_json::Value;
 use std::io::Write;
 
 /// What Timesketch reads of every event.
 const OWN: [&str; 4] = ["message", "datetime", "timestamp", "timestamp_desc"];
 
 pub fn jsonl(answer: Answer, out: &mut impl Write) -> Result<u64, Error> {
-    events(answer, |columns, event, row| {
-        let mut object: Map<String, Value> = Map::new();
-        for (name, value) in OWN.iter().zip(event.fields()) {
-            let is_number = *name == "timestamp";
-            object.insert((*name).to_owned(), if is_number { event.timestamp_us.into() } else { value.into() });
-        }
-        for (name, cell) in columns.iter().zip(row) {
-            object.insert(own_name(name), jsonl::value(cell));
-        }
-        jsonl::line(out, &object)
+    let names: Vec<String> = answer.columns().iter().map(|name| own_name(name)).collect();
+    events(answer, |_, event, row| {
+        let [message, datetime, _, description] = event.fields().map(Value::from);
+        let own = OWN.into_iter().zip([message, datetime, event.timestamp_us.into(), description]);
+        jsonl::line(out, own.chain(names.iter().map(String::as_str).zip(row.into_iter().map(jsonl::value))))
     })
 }
 
