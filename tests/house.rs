@@ -195,11 +195,17 @@ fn every_page_opens_with_a_title_and_a_sentence() {
         "cpu-undefined-flags",
         "determinism",
         "deviations",
+        "find",
         "gdb",
         "guest",
         "machine",
+        "plugins",
         "record-program",
         "recording-format",
+        "tables",
+        "taps",
+        "tui",
+        "tui",
     ];
     for page in pages {
         let text = text(&format!("docs/{page}.md"));

@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Bundles of notes that wait for the join, for each slice.
 const WAITING: usize = 8;
 /// Slices that may be done or under way in front of the one that is joined, for each worker.
-const AHEAD: usize = 3;
+const AHEAD: usize = 5;
 
 /// How long the join waits for a slice before it looks whether there is any use in waiting.
 const LOOK: Duration = Duration::from_millis(50);

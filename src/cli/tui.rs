@@ -32,7 +32,8 @@ pub struct Tui {
 
 impl Tui {
     pub fn execute(self) -> Result {
-        if !self.once && !(std::io::stdin().is_terminal() && std::io::stdout().is_terminal()) {
+        let has_terminal = std::io::stdin().is_terminal() && std::io::stdout().is_terminal();
+        if !self.once && !has_terminal {
             return Err(Failure::Usage(anyhow!("reenact tui needs a terminal; --once prints one screen as text")));
         }
         let session = Session::open(&self.recording, Options::default())?;

@@ -56,11 +56,6 @@ impl Console {
         self.ends.get(output).or(self.ends.last()).map(|(moment, _)| *moment)
     }
 
-    /// How many lines there are in all.
-    pub fn len(&self) -> usize {
-        self.lines.len()
-    }
-
     /// Bytes printed in each of `columns` equal parts of `from..to`.
     pub fn activity(&self, from: u64, to: u64, columns: usize) -> Vec<u64> {
         let mut counts = vec![0; columns];

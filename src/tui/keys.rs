@@ -185,6 +185,16 @@ pub const TABLE: &[Group] = &[
     },
 ];
 
+/// Lines that the table takes as help: a title and an empty line for each group.
+pub const LINES: usize = {
+    let (mut lines, mut group) = (0, 0);
+    while group < TABLE.len() {
+        lines += TABLE[group].bindings.len() + 2;
+        group += 1;
+    }
+    lines
+};
+
 /// All rows.
 pub fn bindings() -> impl Iterator<Item = &'static Binding> {
     TABLE.iter().flat_map(|group| group.bindings)

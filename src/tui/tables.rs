@@ -139,7 +139,9 @@ impl Tables {
         match told {
             Ok(Told::Tables(all)) => {
                 if self.source.is_none() {
-                    self.source = all.first().map(|info| Source::Table(info.name.clone()));
+                    // What most investigations begin with.
+                    let first = all.iter().find(|info| info.name == "syscalls").or(all.first());
+                    self.source = first.map(|info| Source::Table(info.name.clone()));
                 }
                 self.known = Some(Ok(all));
                 return self.ask(seen);

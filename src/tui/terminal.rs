@@ -24,8 +24,6 @@ const TICK: Duration = Duration::from_millis(100);
 /// What the loop hears.
 enum Heard {
     Msg(Msg),
-    /// A tenth of a second without anything.
-    Nothing,
     /// The terminal is gone.
     Gone(io::Error),
 }
@@ -66,24 +64,25 @@ pub fn run(
     Ok(())
 }
 
-/// Waits for something, and takes in all that has come: one screen for many keys.
+/// Waits for something, and takes in all that has come: one screen for many keys. It never waits longer than a tick:
+/// `must_end` is looked at then.
 fn hear(model: &mut Model, inbox: &Receiver<Heard>, pass: &FirstPass, progress: &Progress) -> io::Result<Vec<Effect>> {
-    let mut effects = Vec::new();
-    let first = match inbox.recv_timeout(2 * TICK) {
-        Ok(first) => first,
-        // crossterm reads on and on from a terminal that has hung up, and says nothing.
-        Err(RecvTimeoutError::Timeout) => crossterm::terminal::window_size().map(|_| Heard::Nothing)?,
-        Err(gone @ RecvTimeoutError::Disconnected) => return Err(io::Error::other(gone)),
+    let first = match inbox.recv_timeout(TICK) {
+        Ok(heard) => heard,
+        Err(RecvTimeoutError::Timeout) => {
+            // crossterm reads on and on from a terminal that has hung up, and says nothing.
+            crossterm::terminal::window_size()?;
+            let indexed = (!pass.is_over()).then(|| pass.at());
+            return Ok(update(model, Msg::Tick { indexed, progress: progress.read() }));
+        }
+        Err(gone) => return Err(io::Error::other(gone)),
     };
+    let mut effects = Vec::new();
     for heard in std::iter::once(first).chain(inbox.try_iter()) {
-        effects.extend(match heard {
-            Heard::Msg(msg) => update(model, msg),
-            Heard::Nothing => {
-                let indexed = (!pass.is_over()).then(|| pass.at());
-                update(model, Msg::Tick { indexed, progress: progress.read() })
-            }
+        match heard {
+            Heard::Msg(msg) => effects.extend(update(model, msg)),
             Heard::Gone(error) => return Err(error),
-        });
+        }
     }
     Ok(effects)
 }
@@ -116,7 +115,7 @@ fn listen(heard: Sender<Heard>, must_end: Arc<AtomicBool>) -> io::Result<()> {
     let read = move || {
         while !must_end.load(Ordering::Relaxed) {
             let message = match event::poll(TICK).and_then(|is_there| is_there.then(event::read).transpose()) {
-                Ok(None) => Heard::Nothing,
+                Ok(None) => continue,
                 Ok(Some(Event::Key(key))) => Heard::Msg(Msg::Key(key)),
                 Ok(Some(Event::Mouse(mouse))) => Heard::Msg(Msg::Mouse(mouse)),
                 Ok(Some(Event::Paste(text))) => Heard::Msg(Msg::Paste(text)),
@@ -129,8 +128,6 @@ fn listen(heard: Sender<Heard>, must_end: Arc<AtomicBool>) -> io::Result<()> {
                 break;
             }
         }
-        // Whoever waits looks at `must_end`.
-        let _ = heard.send(Heard::Nothing);
     };
     std::thread::Builder::new().name("terminal".into()).spawn(read).map(drop)
 }

@@ -7,7 +7,6 @@ use super::rows::{Ask, Told};
 use super::work::{Answer, Asked, Move, Request, Trouble};
 use crate::moment::Moment;
 use crate::session::{Access, AccessKind, Destination, Direction, Memory, Place, Space};
-use crate::text;
 use crossterm::event::{KeyEvent, KeyEventKind};
 
 mod answer;
@@ -434,11 +433,6 @@ impl super::model::Visited {
             Direction::Forward => self.ahead.last().copied(),
         }
     }
-}
-
-/// A Moment with its digits grouped, and how far it is.
-pub fn place(moments: &crate::session::Moments) -> String {
-    format!("{} of {}", text::moment(moments.position.moment), text::moment(moments.end))
 }
 
 /// The commands whose names have all the words of a text.

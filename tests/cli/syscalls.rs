@@ -332,9 +332,10 @@ fn difference(guest: &[Vec<Call>], host: &[Vec<Call>]) -> Option<String> {
 fn tables_say_what_strace_and_the_programs_say() {
     let Some(work) = work("tables_say_what_strace_and_the_programs_say") else { return };
     let travel = open(&recorded(&work));
-    told_of_calls(&work, &rows(&travel, "syscalls", &[]));
-    told_of_processes(&rows(&travel, "processes", &[]));
-    told_of_files(&rows(&travel, "files", &[]));
+    let tables = rows(&travel, &[("syscalls", &[]), ("processes", &[]), ("files", &[])]);
+    told_of_calls(&work, &tables["syscalls"]);
+    told_of_processes(&tables["processes"]);
+    told_of_files(&tables["files"]);
 }
 
 fn told_of_calls(work: &Work, table: &[serde_json::Value]) {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
 /// How long anything may take, on a loaded machine with two cores.
-const PATIENCE: Duration = Duration::from_secs(180);
+pub const PATIENCE: Duration = Duration::from_secs(180);
 
 /// A terminal of its own with a shell in it.
 pub struct Tmux {
@@ -90,10 +90,14 @@ impl Tmux {
         self.socket.with_file_name("pid")
     }
 
+    /// The process of the terminal UI that was opened last.
+    pub fn pid(&self) -> String {
+        std::fs::read_to_string(self.pid_file()).expect("it was opened").trim().to_owned()
+    }
+
     /// Sends a signal to the terminal UI that was opened last.
     pub fn signal(&self, name: &str) {
-        let pid = std::fs::read_to_string(self.pid_file()).expect("it was opened");
-        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", pid.trim())]).status();
+        let status = Command::new("sh").args(["-c", &format!("kill -{name} {}", self.pid())]).status();
         assert!(status.expect("sh starts").success());
     }
 

@@ -1,6 +1,6 @@
 //! What a terminal goes through: opening without an index, resizing, being left, killed and taken away.
 
-use crate::{Tmux, trace};
+use crate::{PATIENCE, Tmux, trace};
 use std::process::Command;
 
 #[test]
@@ -36,6 +36,23 @@ fn a_signal_to_end_gives_the_terminal_back() {
     tmux.enter("stty -a | grep -o ' -\\?icanon'; echo $((40 + 2))");
     let screen = tmux.waits_for("42");
     assert!(screen.contains(" icanon") && !screen.contains("-icanon"), "{screen}");
+}
+
+#[test]
+fn a_terminal_that_is_taken_away_ends_it() {
+    let Some(tmux) = Tmux::start((80, 24)) else { return };
+    let dir = tempfile::tempdir().expect("there is room");
+    let recording = trace(&dir, "timers");
+    tmux.open(&recording, "");
+    tmux.waits_for("1 code");
+    let process = std::path::PathBuf::from("/proc").join(tmux.pid());
+    assert!(process.exists());
+    drop(tmux);
+    let started = std::time::Instant::now();
+    while process.exists() {
+        assert!(started.elapsed() < PATIENCE, "it still runs");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
 }
 
 #[test]

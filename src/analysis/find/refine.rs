@@ -47,7 +47,10 @@ pub fn refine(
             let len = ends(machine, candidate.found.start, pattern);
             if let (false, Some(len)) = (candidate.stands, len) {
                 candidate.is_settled = true;
-                into.push(brought(hit, machine, Found { len, ..candidate.found }, profile));
+                // Part of a longer match is no match: that one has been told, or its coming was missed.
+                if is_told(machine, candidate.found.start, pattern) {
+                    into.push(brought(hit, machine, Found { len, ..candidate.found }, profile));
+                }
             }
             candidate.stands = len.is_some();
         }
@@ -60,12 +63,23 @@ pub fn refine(
 
 /// The length of the match that begins at an address, if there is one.
 fn ends(machine: &Machine, start: u64, pattern: &Pattern) -> Option<usize> {
-    let phys = &machine.cpu.phys;
-    let page = phys.page(start)?.index as u32;
-    let mut bytes = Vec::new();
-    window(phys, page, pattern.reach(), &mut bytes);
-    let start = (start % PAGE) as usize;
+    let (bytes, start) = around(machine, start, pattern);
     pattern.at(&bytes, start).map(|end| end - start)
+}
+
+/// True if the match that begins at an address is one of its page's, not a part of one that begins before.
+fn is_told(machine: &Machine, start: u64, pattern: &Pattern) -> bool {
+    let (bytes, start) = around(machine, start, pattern);
+    pattern.starts(&bytes).any(|(other, _)| usize::from(other) == start)
+}
+
+/// The window of the page that holds an address, and where in it that is.
+fn around(machine: &Machine, address: u64, pattern: &Pattern) -> (Vec<u8>, usize) {
+    let phys = &machine.cpu.phys;
+    let page = phys.page(address).expect("a match lies in RAM");
+    let mut bytes = Vec::new();
+    window(phys, page.index as u32, pattern.reach(), &mut bytes);
+    (bytes, (address % PAGE) as usize)
 }
 
 /// Runs of matches that begin in the same page; they are ascending.

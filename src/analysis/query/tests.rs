@@ -88,9 +88,9 @@ fn functions_tell_what_numbers_stand_for_at_every_depth() {
     ];
     let inner = "SELECT hex(address) AS h, symbol(address) AS s, guest_time(moment) AS g, wall_time(moment) AS w \
                  FROM calls WHERE moment = 104";
-    assert_eq!(rows(tables.sql(inner)), [told.clone()]);
-    assert_eq!(rows(tables.sql(&format!("SELECT * FROM ({inner}) AS q"))), [told.clone()]);
-    assert_eq!(rows(tables.sql(&format!("WITH q AS ({inner}) SELECT * FROM q"))), [told.clone()]);
+    assert_eq!(rows(tables.sql(inner)), std::slice::from_ref(&told));
+    assert_eq!(rows(tables.sql(&format!("SELECT * FROM ({inner}) AS q"))), std::slice::from_ref(&told));
+    assert_eq!(rows(tables.sql(&format!("WITH q AS ({inner}) SELECT * FROM q"))), std::slice::from_ref(&told));
     assert_eq!(rows(tables.sql(&format!("{inner} UNION ALL {inner}"))), [told.clone(), told]);
     let found = rows(tables.sql("SELECT count(*) AS n FROM calls WHERE symbol(address) = 'start_kernel'"));
     assert_eq!(found, [[Cell::U(1)]]);

@@ -47,11 +47,6 @@ impl Stretch<'_> {
     pub fn run(&mut self, wanted: &Wanted, tap: &mut dyn Tap, progress: &dyn Fn(Moment)) -> Result<bool, Error> {
         self.stand.runner.machine.cpu.observe(Default::default());
         self.stand.runner.machine.cpu.tap(wanted.clone());
-        let outcome = self.run_on(tap, progress);
-        self.stand.runner.machine.cpu.tap(Wanted::default());
-        outcome
-    }
-    fn run_on(&mut self, tap: &mut dyn Tap, progress: &dyn Fn(Moment)) -> Result<bool, Error> {
         loop {
             let now = self.stand.runner.machine.now();
             progress(now);
@@ -80,6 +75,9 @@ impl Drop for Alarm<'_> {
     }
 }
 
+/// Stretches that one machine does in a row, where there are enough: it goes on where it stands, with the code that it has translated.
+const IN_A_ROW: usize = 4;
+
 /// What is done with a stretch. Several are worked on at once.
 pub type Visit<'a> = dyn Fn(&mut Stretch) -> Result<(), Error> + Sync + 'a;
 
@@ -103,7 +101,7 @@ impl Travel {
         Ok(at.windows(2).map(|w| (Moment(w[0]), Moment(w[1]))).collect())
     }
 
-    /// Puts a machine at the start of each stretch, in the order of time, on at most `workers` threads, and calls `visit`. Ends
+    /// Puts a machine at the start of each stretch, nearly in the order of time, on at most `workers` threads, and calls `visit`. Ends
     /// when all are done or cancelled. An error or a panic is a wish to stop, too: `cancel` tells whoever waits for one of the stretches.
     ///
     /// # Errors
@@ -116,20 +114,24 @@ impl Travel {
         visit: &Visit,
     ) -> Result<(), Error> {
         let _hold = self.history.hold()?;
+        let in_a_row = (stretches.len() / (4 * workers.max(1))).clamp(1, IN_A_ROW);
         let next = AtomicUsize::new(0);
         let work = |stand: &mut Stand| -> Result<(), Error> {
             loop {
-                let number = next.fetch_add(1, Ordering::Relaxed);
-                let Some(&(from, to)) = stretches.get(number) else { return Ok(()) };
-                if cancel.is_requested() || !stand.go(Position::at(from), false, cancel)? {
-                    return Ok(());
+                let first = next.fetch_add(in_a_row, Ordering::Relaxed);
+                for number in first..first + in_a_row {
+                    let Some(&(from, to)) = stretches.get(number) else { return Ok(()) };
+                    if cancel.is_requested() || !stand.go(Position::at(from), false, cancel)? {
+                        return Ok(());
+                    }
+                    visit(&mut Stretch { number, from, to, stand, cancel })?;
                 }
-                visit(&mut Stretch { number, from, to, stand, cancel })?;
             }
         };
         self.crew.all_at_once(workers.min(stretches.len()), &|stand| {
             let mut alarm = Alarm { cancel, is_silent: false };
             let outcome = work(stand);
+            stand.runner.machine.cpu.tap(Wanted::default());
             alarm.is_silent = outcome.is_ok();
             outcome
         })

@@ -2,7 +2,7 @@
 
 use super::super::keys::Action;
 use super::super::layout::LANE_NAME;
-use super::super::model::{Model, Overlay, Pane};
+use super::super::model::{Model, Pane};
 use super::super::work::Move;
 use crate::moment::Moment;
 use crate::session::Destination;
@@ -16,7 +16,7 @@ const WHEEL: usize = 3;
 pub fn mouse(model: &mut Model, event: MouseEvent) {
     let at = Position { x: event.column, y: event.row };
     let layout = model.layout();
-    if matches!(model.overlay, Some(Overlay::Help(_))) {
+    if model.overlay.is_some() {
         return;
     }
     let is_bar = layout.axis.contains(at) || layout.lanes.contains(at);

@@ -1,8 +1,7 @@
 //! Keys: to the line that is typed, to what lies over the panes, or to the table of keys.
 
-use super::super::keys::{self, Action};
+use super::super::keys;
 use super::super::model::{List, Model, Overlay, Pane, Purpose};
-use super::super::prompt::Input;
 use super::super::rows::Source;
 use super::super::work::{Move, Request, Sought};
 use super::{Effect, commands};
@@ -20,7 +19,11 @@ pub fn key(model: &mut Model, key: &KeyEvent) -> Vec<Effect> {
         };
     }
     match keys::action(&name) {
-        Some(action) => model.act(action),
+        Some(action) => {
+            // What was said was about something else.
+            model.message = None;
+            model.act(action)
+        }
         None => Vec::new(),
     }
 }
@@ -77,7 +80,7 @@ fn in_overlay(model: &mut Model, overlay: Overlay, name: &str, key: &KeyEvent) -
             if matches!(name, "q" | "?") {
                 return Vec::new();
             }
-            list.by(distance, usize::MAX, 1);
+            list.by(distance, keys::LINES, 1);
             Some(Overlay::Help(list))
         }
         Overlay::Palette(mut input, mut list) => {
@@ -105,7 +108,13 @@ fn in_overlay(model: &mut Model, overlay: Overlay, name: &str, key: &KeyEvent) -
             Some(Overlay::Found(list))
         }
         Overlay::Tables(mut list) => {
-            list.by(distance, model.tables.all().len(), page);
+            let all = model.tables.all();
+            list.by(distance, all.len(), page);
+            // A letter leads to the next table that begins with it.
+            let begins = |i: &usize| all.get(*i).is_some_and(|info| info.name.starts_with(name));
+            if let Some(i) = (list.cursor + 1..all.len()).chain(0..all.len()).find(begins).filter(|_| distance == 0) {
+                list.to(i, all.len(), page);
+            }
             Some(Overlay::Tables(list))
         }
         Overlay::Prompt(purpose, mut input) => {
@@ -216,11 +225,6 @@ impl Model {
         }
         hit.is_some()
     }
-
-    /// Types into a prompt that is opened with text.
-    pub fn type_for(&mut self, purpose: Purpose, text: &str) {
-        self.overlay = Some(Overlay::Prompt(purpose, Input::new(text)));
-    }
 }
 
 fn way(direction: Direction) -> &'static str {
@@ -241,12 +245,4 @@ fn contains(text: &str, sought: &str) -> bool {
 /// A hexadecimal number.
 fn address(text: &str) -> Option<u64> {
     u64::from_str_radix(text.strip_prefix("0x")?, 16).ok()
-}
-
-impl Action {
-    /// True for what moves the selection inside a pane.
-    pub fn is_cursor(self) -> bool {
-        use Action::{Down, End, Home, Left, PageDown, PageUp, Right, Up};
-        matches!(self, Up | Down | Left | Right | PageUp | PageDown | Home | End)
-    }
 }

@@ -78,7 +78,7 @@ fn lanes(model: &Model, theme: Theme, rows: usize) -> Vec<Line<'static>> {
     lanes.into_iter().map(|(name, counts)| lane(theme, name, &counts)).collect()
 }
 
-/// Heights grow with the logarithm: one event is seen beside a million.
+/// Heights grow with the logarithm, so that one event is seen beside a million; those of instructions grow evenly.
 fn lane(theme: Theme, name: &'static str, counts: &[u64]) -> Line<'static> {
     let top = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
     let bar: String = counts
@@ -86,8 +86,10 @@ fn lane(theme: Theme, name: &'static str, counts: &[u64]) -> Line<'static> {
         .map(|&count| match count {
             0 => ' ',
             n => {
-                let height = 1.0 + 7.0 * (n as f64).ln_1p() / top.ln_1p();
-                HEIGHTS[(height as usize).min(8)]
+                let is_share = matches!(name, "kernel" | "user");
+                let share = if is_share { n as f64 / top } else { (n as f64).ln_1p() / top.ln_1p() };
+                let height = 1.0 + 7.0 * share;
+                HEIGHTS[(height.round() as usize).min(8)]
             }
         })
         .collect();
