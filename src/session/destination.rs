@@ -94,7 +94,6 @@ mod tests {
         for text in [
             "",
             "+",
-            "s",
             "5.x.s",
             "-",
             "--1",

@@ -186,7 +186,7 @@ impl Cpu {
         self.is_alone = was_alone;
         self.pending = Pending::Nothing;
         // What the delivery read and pushed, also where another one took its place.
-        self.tap_between(self.icount() - u64::from(is_inside));
+        self.tap_between(self.icount().saturating_sub(is_inside.into()));
         let event = outcome?;
         let cr2 = self.state.cr2;
         self.tap_delivery(is_inside, || event.seen(before, Some(cr2)));
