@@ -46,6 +46,7 @@ pub fn write(answer: Answer, out: &mut impl Write) -> Result<u64, Error> {
 fn number(cell: &Cell) -> u64 {
     match cell {
         Cell::U(n) | Cell::Address(n) => *n,
+        Cell::I(n) => u64::try_from(*n).unwrap_or(0),
         _ => 0,
     }
 }
