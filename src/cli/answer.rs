@@ -44,8 +44,10 @@ impl Destination {
     pub fn is_default(&self) -> bool {
         self.format.is_none() && self.output.is_none()
     }
-    /// True for a file that is there already and must stay: it is said before anything is computed.
+    /// What cannot be written is said before anything is computed: a format that is not told, a file that is there already and must
+    /// stay.
     pub fn check(&self) -> Result<()> {
+        self.format()?;
         match &self.output {
             Some(path) if !self.force && path.symlink_metadata().is_ok() => Err(anyhow::anyhow!(
                 "{}: the file is there already; give another name, or --force to replace it",
@@ -116,6 +118,11 @@ pub fn make(recording: &Path, wanted: Vec<Wanted>, cut: Cut, options: Options) -
         eprintln!("reenact: {note}");
     }
     Ok(ensured)
+}
+
+/// The tables of a recording as they will be, still without rows.
+pub fn foresee(recording: &Path) -> Result<Tables> {
+    Tables::foresee(&Evidence::of(&Reader::open(recording)?)?).map_err(failure)
 }
 
 /// The tables of a recording as they are.

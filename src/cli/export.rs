@@ -36,9 +36,9 @@ impl Export {
         if self.table.contains('"') {
             return Err(Failure::Usage(anyhow::anyhow!("there is no table {:?}", self.table)));
         }
+        answer::foresee(&self.recording)?.table(&self.table).map_err(answer::failure)?;
         answer::make(&self.recording, defaults(), Cut::AtSnapshots, Options::default())?;
         let tables = answer::open(&self.recording)?;
-        tables.table(&self.table).map_err(answer::failure)?;
         let filter = if bounds.is_empty() { String::new() } else { format!(" WHERE {}", bounds.join(" AND ")) };
         let sql = format!("SELECT * FROM \"{}\"{filter}", self.table);
         self.destination.write(tables.sql(&sql).map_err(answer::failure)?)

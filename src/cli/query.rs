@@ -26,6 +26,8 @@ impl Query {
             return Err(Failure::Usage(anyhow::anyhow!("the query is empty; try \"SHOW TABLES\"")));
         }
         self.destination.check()?;
+        // What is wrong with the question is said before anything is replayed for it.
+        answer::foresee(&self.recording)?.sql(&self.sql).map_err(answer::failure)?;
         answer::make(&self.recording, defaults(), Cut::AtSnapshots, Options::default())?;
         let tables = answer::open(&self.recording)?;
         self.destination.write(tables.sql(&self.sql).map_err(answer::failure)?)

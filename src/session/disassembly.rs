@@ -51,14 +51,27 @@ impl Seat {
         let reach = count.saturating_mul(LONGEST) as u64;
         let known = entry.filter(|&e| e < address && address - e <= reach.max(FARTHEST));
         let guesses = (1..=reach).rev().filter_map(|back| address.checked_sub(back));
-        for start in known.into_iter().chain(guesses.take(GUESSES)) {
-            let lines = self.disassemble(start, FARTHEST as usize, bits, Some(address)).unwrap_or_default();
-            let arrives = lines.last().is_some_and(|l| l.address.wrapping_add(l.bytes.len() as u64) == address);
-            if arrives {
-                return lines.into_iter().rev().take(count).rev().collect();
+        let starts = known.into_iter().chain(guesses.take(GUESSES));
+        let Some(starts) = starts.filter_map(|from| self.starts(from, address, bits)).next() else { return Vec::new() };
+        let Some(&first) = starts.get(starts.len().saturating_sub(count)) else { return Vec::new() };
+        self.disassemble(first, count, bits, Some(address)).unwrap_or_default()
+    }
+
+    /// Where instructions begin from one address on, if they lead to the other.
+    fn starts(&self, from: u64, to: u64, bits: u32) -> Option<Vec<u64>> {
+        let len = usize::try_from(to.checked_sub(from)?).ok()?;
+        let bytes = self.read(Memory::Current, from, len).ok().filter(|bytes| bytes.len() == len)?;
+        let mut decoder = Decoder::with_ip(bits, &bytes, from, DecoderOptions::NONE);
+        let mut instruction = Instruction::default();
+        let mut starts = Vec::new();
+        while decoder.can_decode() {
+            decoder.decode_out(&mut instruction);
+            if instruction.is_invalid() {
+                return None;
             }
+            starts.push(instruction.ip());
         }
-        Vec::new()
+        Some(starts)
     }
 
     /// The next instruction as text.

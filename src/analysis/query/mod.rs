@@ -101,16 +101,26 @@ impl Tables {
         let mut found = BTreeMap::new();
         for (plugin, table) in known {
             let own = folder.join(table.name);
-            let Some(manifest) = Manifest::read(&own)? else { continue };
-            if !manifest.provenance.is_of(of, &plugin, &table) {
-                continue;
+            if let Some(manifest) = Manifest::read(&own)?.filter(|m| m.provenance.is_of(of, &plugin, &table)) {
+                found.insert(table.name.to_owned(), TableInfo::new(&table, manifest, own));
             }
-            let column =
-                |c: &reenact_plugin::Column| ColumnInfo { name: c.name.to_owned(), kind: c.kind, about: c.about };
-            let columns = table.columns.iter().map(column).collect();
-            let info = TableInfo { name: table.name.to_owned(), about: table.about, columns, manifest, folder: own };
-            found.insert(info.name.clone(), info);
         }
+        Tables::with(found, started_ns)
+    }
+    /// As it will be when the default tables are made; those that are not yet have no rows here. For finding what is wrong with a
+    /// question before anything is made for it.
+    ///
+    /// # Errors
+    /// A manifest that cannot be read.
+    pub fn foresee(of: &Evidence) -> Result<Tables, Error> {
+        let mut tables = Tables::open(of, 0)?.tables;
+        for (plugin, table) in registry::tables().chain(builtin::tables()).filter(|(plugin, _)| plugin.is_default) {
+            let empty = || TableInfo::new(&table, Manifest::empty(of, &plugin, &table), PathBuf::new());
+            tables.entry(table.name.to_owned()).or_insert_with(empty);
+        }
+        Tables::with(tables, 0)
+    }
+    fn with(found: BTreeMap<String, TableInfo>, started_ns: u64) -> Result<Tables, Error> {
         let scan = |name: &str| found.get(name).map(|t: &TableInfo| t.scan(&t.manifest.parts)).transpose();
         let functions = Functions {
             symbols: Arc::new(Symbols::new(scan("symbols")?)),
@@ -174,6 +184,11 @@ fn addresses(tables: &[&TableInfo]) -> BTreeSet<String> {
 }
 
 impl TableInfo {
+    fn new(table: &Table, manifest: Manifest, folder: PathBuf) -> TableInfo {
+        let column = |c: &reenact_plugin::Column| ColumnInfo { name: c.name.to_owned(), kind: c.kind, about: c.about };
+        let columns = table.columns.iter().map(column).collect();
+        TableInfo { name: table.name.to_owned(), about: table.about, columns, manifest, folder }
+    }
     /// How many rows it has.
     pub fn rows(&self) -> u64 {
         self.manifest.rows

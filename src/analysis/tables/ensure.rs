@@ -9,6 +9,7 @@ use crate::moment::Moment;
 use crate::recording::Reader;
 use crate::replay::travel::{Cancel, Cut, Options, Travel, rule};
 use reenact_plugin::Value;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Places in a recording at which a kernel's symbols are looked for, from the end backwards.
@@ -139,11 +140,11 @@ fn pass(
     if outcome.is_cancelled || how.cancel.is_requested() {
         return Ok(None);
     }
+    ensured.notes.extend(left_out(&outcome.left_out));
     let mut ran = Ran { complete: travel.damage().is_none(), ..Ran::default() };
     for (number, about) in abouts.iter().enumerate() {
         let why = outcome.left_out.iter().find(|(name, _)| name == about.name).map(|(_, why)| why.clone());
         if let Some(why) = why {
-            ensured.notes.push(format!("plugin {} was not run: {why}", about.name));
             ran.absent.insert(number, why);
         }
         if about.name == builtin::ABOUT.name {
@@ -154,6 +155,13 @@ fn pass(
         }
     }
     Ok(Some(ran))
+}
+
+/// Which analyses were not run, a sentence for each reason.
+fn left_out(all: &[(String, String)]) -> Vec<String> {
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    all.iter().for_each(|(name, why)| by_reason.entry(why).or_default().push(name));
+    by_reason.into_iter().map(|(why, names)| format!("not run: {}: {why}", names.join(", "))).collect()
 }
 
 /// Fills the table of symbols; why there are none, if there are none.

@@ -103,6 +103,19 @@ pub struct Manifest {
 }
 
 impl Manifest {
+    /// Of a table that has no rows yet.
+    pub fn empty(of: &Evidence, about: &About, table: &Table) -> Manifest {
+        Manifest {
+            table: table.name.to_owned(),
+            provenance: Provenance::of(of, about, &Arguments::default(), table),
+            rows: 0,
+            first: None,
+            last: None,
+            complete: true,
+            absent: None,
+            parts: Vec::new(),
+        }
+    }
     /// Reads that of a table's folder; none where there is no table.
     ///
     /// # Errors
