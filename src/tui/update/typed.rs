@@ -56,6 +56,8 @@ fn enter(model: &mut Model, overlay: Overlay) -> Vec<Effect> {
             model.go(Move::Go(Destination::At(moment)));
             model.show_memory(Memory::Physical, physical);
         }
+        // An Enter ahead of the list leaves it open.
+        Overlay::Tables(list) if model.tables.known.is_none() => model.overlay = Some(Overlay::Tables(list)),
         Overlay::Tables(list) => {
             if let Some(info) = model.tables.all().get(list.cursor) {
                 model.tables.show(Source::Table(info.name.clone()));

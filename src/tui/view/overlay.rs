@@ -138,7 +138,12 @@ fn tables(model: &Model, theme: Theme, list: List, frame: &mut Frame) {
     let all = model.tables.all();
     let height = (all.len() as u16).saturating_add(2).clamp(5, frame.area().height.saturating_sub(4));
     let width = frame.area().width.saturating_sub(4);
-    let inner = window(frame, "tables".to_owned(), "enter shows it, esc closes", (width, height));
+    let hint = match &model.tables.known {
+        None => "reading which there are, esc closes",
+        Some(_) if all.is_empty() => "there are none yet: esc closes, then M makes them",
+        Some(_) => "enter shows it, esc closes",
+    };
+    let inner = window(frame, "tables".to_owned(), hint, (width, height));
     let top = (list.cursor + 1).saturating_sub(usize::from(inner.height));
     let lines: Vec<Line> = all
         .iter()
