@@ -1,6 +1,7 @@
 //! What listening costs, on a recording given by REENACT_BENCH_RECORDING: CPU time of one worker, and of nothing listening.
 
 use reenact::analysis::host::{Job, Plan, run};
+use reenact::analysis::kernel::Kernel;
 use reenact::analysis::sink::{Failure, RowSink, Sink};
 use reenact::machine::Geometry;
 use reenact::recording::Reader;
@@ -129,6 +130,7 @@ fn main() {
         ("instructions", Wants { instructions: true, ..Wants::default() }, Ask::Nothing),
     ];
     let only = std::env::var("REENACT_BENCH_ONLY").ok();
+    let kernel = Kernel::find(&travel, &Cancel::default()).expect("it replays");
     for (name, wants, asks) in cases {
         if only.as_ref().is_some_and(|only| !name.contains(only.as_str())) {
             continue;
@@ -137,7 +139,7 @@ fn main() {
         let analysis = runnable(Counter { wants, asks, count });
         let plan = Plan { cut: Cut::AtSnapshots, workers: 1, progress: &|_, _| {}, cancel: &Cancel::default() };
         let started = cpu_time();
-        run(&travel, &[Job { name, tables: 0, analysis }], &Nowhere, &plan).expect("it runs");
+        run(&travel, &kernel, &[Job { name, tables: 0, analysis }], &Nowhere, &plan).expect("it runs");
         let took = (cpu_time() - started).as_secs_f64();
         let count = count.load(Ordering::Relaxed);
         let rate = count as f64 / took / 1e6;

@@ -11,6 +11,7 @@ use super::kernel::Kernel;
 use super::scene::{At, Loaded};
 use super::sink::{Failure, RowSink, Sink};
 use super::tap::{Fan, From, Listener, Outlet, Subscribers};
+use crate::guest::Known;
 use crate::moment::Moment;
 use crate::replay;
 use crate::replay::travel::{Cancel, Cut, Stretch, Travel};
@@ -20,10 +21,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Condvar, Mutex};
 use std::time::Duration;
 
-/// Bundles of notes that wait for the join, for each slice.
-const WAITING: usize = 8;
+/// Bundles of notes that wait for the join, for each slice, besides those that each analysis sends at its end.
+const WAITING: usize = 16;
 /// Slices that may be done or under way in front of the one that is joined, for each worker.
-const AHEAD: usize = 5;
+const AHEAD: usize = 10;
 
 /// How long the join waits for a slice before it looks whether there is any use in waiting.
 const LOOK: Duration = Duration::from_millis(50);
@@ -72,13 +73,19 @@ pub struct Plan<'a> {
     pub cancel: &'a Cancel,
 }
 
-/// Runs analyses over a whole recording, whose index is complete.
+/// Runs analyses over a whole recording, whose index is complete. Those that need Linux are left out where there is no kernel.
 ///
 /// # Errors
 /// When the recording cannot be replayed, or rows cannot be kept.
-pub fn run(travel: &Travel, jobs: &[Job], sink: &dyn Sink, plan: &Plan) -> Result<Outcome, Error> {
+pub fn run(
+    travel: &Travel,
+    kernel: &Known<Kernel>,
+    jobs: &[Job],
+    sink: &dyn Sink,
+    plan: &Plan,
+) -> Result<Outcome, Error> {
     let wants: Vec<Wants> = jobs.iter().map(|job| job.analysis.wants()).collect();
-    let kernel = Kernel::find(travel, plan.cancel)?.map_err(|absent| absent.to_string());
+    let kernel = kernel.as_ref().map_err(|absent| absent.to_string());
     let mut outcome = Outcome::default();
     let is_in = |number: usize| kernel.is_ok() || !wants[number].needs_linux;
     if let Err(why) = &kernel {
@@ -91,7 +98,7 @@ pub fn run(travel: &Travel, jobs: &[Job], sink: &dyn Sink, plan: &Plan) -> Resul
         jobs,
         wants: &wants,
         tables,
-        kernel: kernel.as_ref().map_err(String::as_str),
+        kernel: kernel.as_ref().map(|kernel| *kernel).map_err(String::as_str),
         sink,
         plan,
         stop: plan.cancel.latched(),
@@ -193,7 +200,9 @@ impl Host<'_> {
         total: Moment,
     ) -> Result<(), Error> {
         let subscribers = Subscribers::new(who.iter().map(|&n| (n, &self.wants[n])), self.kernel.ok());
-        let (senders, receivers): (Vec<_>, Vec<_>) = stretches.iter().map(|_| sync_channel(WAITING)).unzip();
+        // A slice that is done never waits for those in front of it.
+        let waiting = WAITING + who.len() + 1;
+        let (senders, receivers): (Vec<_>, Vec<_>) = stretches.iter().map(|_| sync_channel(waiting)).unzip();
         let senders: Vec<_> = senders.into_iter().map(|sender| Mutex::new(Some(sender))).collect();
         let joined = Joined::default();
         std::thread::scope(|scope| {

@@ -55,9 +55,21 @@ impl Kernel {
     /// # Errors
     /// When the recording cannot be replayed.
     pub fn find(travel: &Travel, cancel: &Cancel) -> Result<Known<Kernel>, Error> {
+        Kernel::find_with(travel, cancel, &|_, kernel| kernel)
+    }
+
+    /// The same, and what `look` makes of it and of the machine that it was found on.
+    ///
+    /// # Errors
+    /// When the recording cannot be replayed.
+    pub fn find_with<T>(
+        travel: &Travel,
+        cancel: &Cancel,
+        look: &dyn Fn(&Machine, Kernel) -> T,
+    ) -> Result<Known<T>, Error> {
         let why = std::cell::RefCell::new(None);
         let found = travel.find_backwards(LOOKS, cancel, &|machine| match Kernel::of(machine) {
-            Ok(kernel) => Some(kernel),
+            Ok(kernel) => Some(look(machine, kernel)),
             Err(absent) => {
                 why.borrow_mut().get_or_insert(absent);
                 None

@@ -7,7 +7,7 @@ pub mod builtin;
 pub mod collected;
 pub mod find;
 pub mod host;
-mod kernel;
+pub mod kernel;
 #[cfg(feature = "query")]
 pub mod query;
 pub mod registry;

@@ -3,6 +3,7 @@
 
 use super::collected::{Collected, Owned};
 use super::host::{Error, Job, Outcome, Plan, run};
+use super::kernel::Kernel;
 use super::sink::{Failure, RowSink, Sink};
 use crate::cpu::Cpu;
 use crate::cpu::tap::{Bytes, Seen, Tap, Wanted};
@@ -126,7 +127,9 @@ fn tables(travel: &Travel, wants: &Wants, cut: Cut, workers: usize) -> (Tables, 
     let rows = Collected::new(&TABLES);
     let plan = Plan { cut, workers, progress: &|_, _| {}, cancel: &Cancel::default() };
     let analysis = runnable(Everything { wants: wants.clone(), bundle: 1000 });
-    let outcome = run(travel, &[Job { name: "everything", tables: 2, analysis }], &rows, &plan).expect("it runs");
+    let kernel = Kernel::find(travel, plan.cancel).expect("it replays");
+    let outcome =
+        run(travel, &kernel, &[Job { name: "everything", tables: 2, analysis }], &rows, &plan).expect("it runs");
     ([rows.rows(0), rows.rows(1)], outcome)
 }
 
@@ -316,7 +319,8 @@ fn memory() -> Wants {
 
 fn run_odd(travel: &Travel, odd: Odd, sink: &dyn Sink, cancel: &Cancel) -> Result<Outcome, Error> {
     let plan = Plan { cut: Cut::Parts(30), workers: 2, progress: &|_, _| {}, cancel };
-    run(travel, &[Job { name: "odd", tables: 2, analysis: runnable(odd) }], sink, &plan)
+    let kernel = Kernel::find(travel, cancel)?;
+    run(travel, &kernel, &[Job { name: "odd", tables: 2, analysis: runnable(odd) }], sink, &plan)
 }
 
 #[test]

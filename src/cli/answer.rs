@@ -105,29 +105,38 @@ pub fn failure(error: Error) -> Failure {
     }
 }
 
-/// Makes what is missing of some tables, with a progress bar.
-pub fn make(recording: &Path, wanted: Vec<Wanted>, cut: Cut, options: Options) -> Result<Ensured> {
-    let bars = progress::Stages::default();
-    let show = |stage, at, of| {
-        bars.show(if stage == Stage::Index { "making the index " } else { "making tables " }, at, of);
-    };
-    let how = Ensure { options, cut, progress: &show, cancel: &Cancel::default() };
-    let ensured = ensure(Reader::open(recording)?, wanted, &how).map_err(|e| anyhow::anyhow!(e))?;
-    bars.clear();
-    for note in &ensured.notes {
-        eprintln!("reenact: {note}");
+/// A recording that is asked, and what it is known by.
+pub struct Asked {
+    of: Evidence,
+    started_ns: u64,
+}
+
+impl Asked {
+    /// Reads the whole recording once, to know which tables are its own.
+    pub fn open(recording: &Path) -> Result<Asked> {
+        let reader = Reader::open(recording)?;
+        Ok(Asked { of: Evidence::of(&reader)?, started_ns: reader.header().wall_clock_start_ns })
     }
-    Ok(ensured)
-}
-
-/// The tables of a recording as they will be, still without rows.
-pub fn foresee(recording: &Path) -> Result<Tables> {
-    Tables::foresee(&Evidence::of(&Reader::open(recording)?)?).map_err(failure)
-}
-
-/// The tables of a recording as they are.
-pub fn open(recording: &Path) -> Result<Tables> {
-    let reader = Reader::open(recording)?;
-    let started = reader.header().wall_clock_start_ns;
-    Tables::open(&Evidence::of(&reader)?, started).map_err(failure)
+    /// Makes what is missing of some tables, with a progress bar.
+    pub fn make(&self, wanted: Vec<Wanted>, cut: Cut, options: Options) -> Result<Ensured> {
+        let bars = progress::Stages::default();
+        let show = |stage, at, of| {
+            bars.show(if stage == Stage::Index { "making the index " } else { "making tables " }, at, of);
+        };
+        let how = Ensure { options, cut, progress: &show, cancel: &Cancel::default() };
+        let ensured = ensure(&self.of, wanted, &how).map_err(|e| anyhow::anyhow!(e))?;
+        bars.clear();
+        for note in &ensured.notes {
+            eprintln!("reenact: {note}");
+        }
+        Ok(ensured)
+    }
+    /// The tables as they will be, still without rows.
+    pub fn foresee(&self) -> Result<Tables> {
+        Tables::foresee(&self.of).map_err(failure)
+    }
+    /// The tables as they are.
+    pub fn tables(&self) -> Result<Tables> {
+        Tables::open(&self.of, self.started_ns).map_err(failure)
+    }
 }

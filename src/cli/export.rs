@@ -1,6 +1,6 @@
 //! `reenact export`: a whole table as a file for other tools.
 
-use super::answer::{self, Destination};
+use super::answer::{self, Asked, Destination};
 use super::{Failure, Result, size};
 use crate::analysis::tables::defaults;
 use crate::recording::Reader;
@@ -36,9 +36,10 @@ impl Export {
         if self.table.contains('"') {
             return Err(Failure::Usage(anyhow::anyhow!("there is no table {:?}", self.table)));
         }
-        answer::foresee(&self.recording)?.table(&self.table).map_err(answer::failure)?;
-        answer::make(&self.recording, defaults(), Cut::AtSnapshots, Options::default())?;
-        let tables = answer::open(&self.recording)?;
+        let asked = Asked::open(&self.recording)?;
+        asked.foresee()?.table(&self.table).map_err(answer::failure)?;
+        asked.make(defaults(), Cut::AtSnapshots, Options::default())?;
+        let tables = asked.tables()?;
         let filter = if bounds.is_empty() { String::new() } else { format!(" WHERE {}", bounds.join(" AND ")) };
         let sql = format!("SELECT * FROM \"{}\"{filter}", self.table);
         self.destination.write(tables.sql(&sql).map_err(answer::failure)?)

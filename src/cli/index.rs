@@ -63,8 +63,9 @@ impl Index {
         if !self.no_tables {
             let options = Options { limits, ..Options::default() };
             let tables = crate::analysis::tables::defaults();
-            let made =
-                super::answer::make(&self.recording, tables, crate::replay::travel::Cut::AtSnapshots, options)?.made;
+            let made = super::answer::Asked::open(&self.recording)?
+                .make(tables, crate::replay::travel::Cut::AtSnapshots, options)?
+                .made;
             println!("{}: {made} tables made", folder.join("tables").display());
         }
         if let Some(damage) = damage {

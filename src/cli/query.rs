@@ -1,6 +1,6 @@
 //! `reenact query`: SQL over what happened inside.
 
-use super::answer::{self, Destination};
+use super::answer::{self, Asked, Destination};
 use super::{Failure, Result};
 use crate::analysis::tables::defaults;
 use crate::replay::travel::{Cut, Options};
@@ -27,9 +27,10 @@ impl Query {
         }
         self.destination.check()?;
         // What is wrong with the question is said before anything is replayed for it.
-        answer::foresee(&self.recording)?.sql(&self.sql).map_err(answer::failure)?;
-        answer::make(&self.recording, defaults(), Cut::AtSnapshots, Options::default())?;
-        let tables = answer::open(&self.recording)?;
+        let asked = Asked::open(&self.recording)?;
+        asked.foresee()?.sql(&self.sql).map_err(answer::failure)?;
+        asked.make(defaults(), Cut::AtSnapshots, Options::default())?;
+        let tables = asked.tables()?;
         self.destination.write(tables.sql(&self.sql).map_err(answer::failure)?)
     }
 }

@@ -1,6 +1,6 @@
 //! `reenact run`: runs one analysis over a recording and keeps its tables.
 
-use super::answer::{self, Destination};
+use super::answer::{self, Asked, Destination};
 use super::{Failure, Outcome, Result, text};
 use crate::analysis::query::nearest;
 use crate::analysis::registry;
@@ -55,8 +55,9 @@ impl Run {
         let options = Options::default();
         let options = Options { workers: self.workers.unwrap_or(options.workers), ..options };
         let cut = self.parts.map_or(Cut::AtSnapshots, Cut::Parts);
-        answer::make(&self.recording, vec![Wanted { plugin, arguments }], cut, options)?;
-        let tables = answer::open(&self.recording)?;
+        let asked = Asked::open(&self.recording)?;
+        asked.make(vec![Wanted { plugin, arguments }], cut, options)?;
+        let tables = asked.tables()?;
         if !self.destination.is_default() {
             return self.destination.write(tables.sql(&format!("SELECT * FROM \"{table}\"")).map_err(answer::failure)?);
         }

@@ -1,6 +1,7 @@
 //! `reenact tables`: which tables there are or can be made, with their columns.
 
-use super::{Outcome, Result, answer, text};
+use super::answer::Asked;
+use super::{Outcome, Result, text};
 use crate::analysis::{builtin, registry};
 use serde_json::json;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ pub struct Tables {
 
 impl Tables {
     pub fn execute(self) -> Result {
-        let made = answer::open(&self.recording)?;
+        let made = Asked::open(&self.recording)?.tables()?;
         let mut listed = Vec::new();
         for (plugin, table) in registry::tables().chain(builtin::tables()) {
             let found = made.table(table.name).ok();

@@ -73,7 +73,7 @@ impl Tui {
 fn rows(recording: &std::path::Path) -> Box<dyn Rows> {
     let path = recording.to_path_buf();
     let open = move || {
-        super::answer::open(&path).map_err(|failure| match failure {
+        super::answer::Asked::open(&path).and_then(|asked| asked.tables()).map_err(|failure| match failure {
             Failure::Usage(e) | Failure::Input(e) => format!("{e:#}"),
         })
     };

@@ -533,13 +533,15 @@ impl Cpu {
     /// Replaces a whole page of RAM from outside. Translations are not looked at: the caller flushes them.
     pub fn load_page(&mut self, index: usize, bytes: &[u8; PAGE as usize]) {
         let ram = self.phys.page(self.phys.page_address(index)).expect("a page that the caller got from this machine");
-        if self.phys.page_bytes(index) == bytes {
+        let is_code = self.phys.attrs[index] & page::CODE != 0;
+        // Others are not looked at first: reading a page that the host has not given yet makes it dearer to write.
+        if is_code && self.phys.page_bytes(index) == bytes {
             return;
         }
         self.phys.mark_dirty(index);
         // SAFETY: a whole page of RAM.
         unsafe { std::ptr::copy_nonoverlapping(bytes.as_ptr(), ram.host, bytes.len()) };
-        if self.phys.attrs[index] & page::CODE != 0 {
+        if is_code {
             self.forget_code(index);
         }
     }

@@ -36,8 +36,7 @@ pub fn find(image: &Image) -> Known<Symbols> {
 /// Where the ten digits stand for themselves.
 fn anchors(bytes: &[u8]) -> impl Iterator<Item = usize> + '_ {
     const DIGITS: &[u8; 20] = b"0\x001\x002\x003\x004\x005\x006\x007\x008\x009\0";
-    let starts = bytes.windows(4).enumerate().filter(|(_, w)| *w == &DIGITS[..4]).map(|(at, _)| at);
-    starts.filter(move |&at| bytes.get(at..at + DIGITS.len()) == Some(DIGITS))
+    memchr::memmem::find_iter(bytes, DIGITS)
 }
 
 const fn aligned(at: usize) -> usize {

@@ -4,6 +4,7 @@ use crate::command::{Ran, reenact, run};
 use crate::guests::{debian, trace};
 use reenact::analysis::collected::Collected;
 use reenact::analysis::host::{self, Job, Plan};
+use reenact::analysis::kernel::Kernel;
 use reenact::analysis::registry;
 use reenact::recording::Reader;
 use reenact::replay::travel::{Cancel, Cut, Options, Travel};
@@ -37,7 +38,8 @@ fn all(travel: &Travel, asked: &[Asked], cut: Cut, workers: usize) -> (Vec<Value
     let jobs: Vec<Job> = asked.iter().map(prepare).collect();
     let rows = Collected::new(&tables);
     let plan = Plan { cut, workers, progress: &|_, _| {}, cancel: &Cancel::default() };
-    let outcome = host::run(travel, &jobs, &rows, &plan).expect("it replays");
+    let kernel = Kernel::find(travel, plan.cancel).expect("it replays");
+    let outcome = host::run(travel, &kernel, &jobs, &rows, &plan).expect("it replays");
     let objects = rows.json_lines().map(|line| serde_json::from_str(&line).expect("each row is an object"));
     (objects.collect(), outcome.left_out)
 }

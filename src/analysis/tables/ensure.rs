@@ -2,20 +2,20 @@
 
 use super::make::{Evidence, Permit, Ran, Stock, Wanted, look, make, permit};
 use crate::analysis::host::{Job, Outcome, Plan, run};
+use crate::analysis::kernel::Kernel;
 use crate::analysis::sink::{Failure, Sink};
 use crate::analysis::{builtin, registry};
-use crate::guest::{Profile, View};
+use crate::guest::{Symbols, View};
 use crate::moment::Moment;
 use crate::recording::Reader;
 use crate::replay::travel::{Cancel, Cut, Options, Travel, rule};
 use reenact_plugin::Value;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-/// Places in a recording at which a kernel's symbols are looked for, from the end backwards.
-const LOOKS: u64 = 12;
 /// The lowest address of a kernel; lower symbols are numbers.
 const KERNEL: u64 = 0xffff_8000_0000_0000;
+/// The number under which symbols are written, beyond those of slices.
+const ITS_SLICE: usize = u32::MAX as usize;
 
 /// What is done just now, with how far it has come of how much.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,10 +71,10 @@ pub fn defaults() -> Vec<Wanted> {
 ///
 /// # Errors
 /// What kept them from being made, a sentence with its causes.
-pub fn ensure(reader: Reader, wanted: Vec<Wanted>, how: &Ensure) -> Result<Ensured, Failure> {
-    let of = Evidence::of(&reader)?;
-    let Some((permit, stock)) = missing(&of, wanted)? else { return Ok(Ensured::default()) };
-    make_missing(&mut Travel::open(reader, how.options)?, &of, &permit, stock, how)
+pub fn ensure(of: &Evidence, wanted: Vec<Wanted>, how: &Ensure) -> Result<Ensured, Failure> {
+    let Some((permit, stock)) = missing(of, wanted)? else { return Ok(Ensured::default()) };
+    let mut travel = Travel::open(Reader::open(&of.recording)?, how.options)?;
+    make_missing(&mut travel, of, &permit, stock, how)
 }
 
 /// The same with a traveller that is there already; it stays where it is.
@@ -136,7 +136,27 @@ fn pass(
     }
     let progress = |at, of| (how.progress)(Stage::Tables, at, of);
     let plan = Plan { cut: how.cut, workers: how.options.workers, progress: &progress, cancel: how.cancel };
-    let outcome = if jobs.is_empty() { Outcome::default() } else { run(travel, &jobs, sink, &plan)? };
+    let wants_symbols = abouts.iter().any(|about| about.name == builtin::ABOUT.name);
+    let found = Kernel::find_with(travel, how.cancel, &|machine, kernel| {
+        let symbols = wants_symbols.then(|| View::of(machine, &kernel.profile).map(|view| view.all_symbols()));
+        (kernel, symbols)
+    })?;
+    if how.cancel.is_requested() {
+        return Ok(None);
+    }
+    let (kernel, symbols) = match found {
+        Ok((kernel, symbols)) => (Ok(kernel), symbols),
+        Err(absent) => (Err(absent.clone()), wants_symbols.then_some(Err(absent))),
+    };
+    let end = travel.end();
+    let outcome = std::thread::scope(|scope| -> Result<Outcome, Failure> {
+        let first = jobs.iter().map(|job| job.tables).sum();
+        let symbols = symbols.as_ref().and_then(|symbols| symbols.as_ref().ok());
+        let written = symbols.map(|symbols| scope.spawn(move || write_symbols(symbols, end, first, sink)));
+        let outcome = if jobs.is_empty() { Outcome::default() } else { run(travel, &kernel, &jobs, sink, &plan)? };
+        written.map_or(Ok(()), |written| written.join().expect("it does not panic"))?;
+        Ok(outcome)
+    })?;
     if outcome.is_cancelled || how.cancel.is_requested() {
         return Ok(None);
     }
@@ -147,11 +167,8 @@ fn pass(
         if let Some(why) = why {
             ran.absent.insert(number, why);
         }
-        if about.name == builtin::ABOUT.name {
-            let first = abouts[..number].iter().map(|a| a.tables.len()).sum();
-            if let Some(why) = symbols(travel, first, outcome.slices, sink, how.cancel)? {
-                ran.absent.insert(number, why);
-            }
+        if let (true, Some(Err(absent))) = (about.name == builtin::ABOUT.name, &symbols) {
+            ran.absent.insert(number, absent.to_string());
         }
     }
     Ok(Some(ran))
@@ -164,25 +181,11 @@ fn left_out(all: &[(String, String)]) -> Vec<String> {
     by_reason.into_iter().map(|(why, names)| format!("not run: {}: {why}", names.join(", "))).collect()
 }
 
-/// Fills the table of symbols; why there are none, if there are none.
-fn symbols(
-    travel: &Travel,
-    table: usize,
-    slice: usize,
-    sink: &dyn Sink,
-    cancel: &Cancel,
-) -> Result<Option<String>, Failure> {
-    let why = std::cell::RefCell::new(None);
-    let found = travel.find_backwards(LOOKS, cancel, &|machine| {
-        let profile = Profile::of(machine);
-        let symbols = profile.and_then(|profile| Ok(Arc::new(View::of(machine, &profile)?.all_symbols())));
-        symbols.map_err(|absent| why.borrow_mut().get_or_insert(absent.to_string()).clone()).ok()
-    })?;
-    let end = travel.end().0;
-    let mut rows = sink.slice(slice, 0, end);
-    for symbol in found.iter().flat_map(|symbols| symbols.all()).filter(|symbol| symbol.address >= KERNEL) {
-        rows.push(table, &[Value::U(end), Value::U(symbol.address), Value::Text(&symbol.name)]);
+/// Fills the table of symbols.
+fn write_symbols(symbols: &Symbols, end: Moment, table: usize, sink: &dyn Sink) -> Result<(), Failure> {
+    let mut rows = sink.slice(ITS_SLICE, 0, end.0);
+    for symbol in symbols.all().iter().filter(|symbol| symbol.address >= KERNEL) {
+        rows.push(table, &[Value::U(end.0), Value::U(symbol.address), Value::Text(&symbol.name)]);
     }
-    rows.finish()?;
-    Ok(if found.is_some() { None } else { why.take() })
+    rows.finish()
 }

@@ -76,7 +76,9 @@ impl Drop for Alarm<'_> {
 }
 
 /// Stretches that one machine does in a row, where there are enough: it goes on where it stands, with the code that it has translated.
-const IN_A_ROW: usize = 4;
+const IN_A_ROW: usize = 8;
+/// Of the stretches that are left, one machine takes at most this part of its share, so that all end at about the same time.
+const PORTION: usize = 2;
 
 /// What is done with a stretch. Several are worked on at once.
 pub type Visit<'a> = dyn Fn(&mut Stretch) -> Result<(), Error> + Sync + 'a;
@@ -114,12 +116,19 @@ impl Travel {
         visit: &Visit,
     ) -> Result<(), Error> {
         let _hold = self.history.hold()?;
-        let in_a_row = (stretches.len() / (4 * workers.max(1))).clamp(1, IN_A_ROW);
         let next = AtomicUsize::new(0);
+        let take = || {
+            let behind = |first: usize| {
+                let left = stretches.len().saturating_sub(first);
+                first + (left / (PORTION * workers.max(1))).clamp(1, IN_A_ROW)
+            };
+            let first = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |first| Some(behind(first)));
+            let first = first.unwrap_or_else(|first| first);
+            first..behind(first)
+        };
         let work = |stand: &mut Stand| -> Result<(), Error> {
             loop {
-                let first = next.fetch_add(in_a_row, Ordering::Relaxed);
-                for number in first..first + in_a_row {
+                for number in take() {
                     let Some(&(from, to)) = stretches.get(number) else { return Ok(()) };
                     if cancel.is_requested() || !stand.go(Position::at(from), false, cancel)? {
                         return Ok(());
