@@ -12,8 +12,8 @@ runs=${2:-3}
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# How much work makes a second or so.
-declare -A amount=([float]=20 [memory]=1 [bytecode]=15)
+# How much work QEMU finishes in some ten seconds.
+declare -A amount=([float]=4 [memory]=1 [bytecode]=4)
 
 image() { # NAME TIMES: an initrd that runs the program with that much work and powers off
   rm -rf "$work/tree"
