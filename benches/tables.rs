@@ -5,7 +5,7 @@
 
 use reenact::analysis::query::Tables;
 use reenact::analysis::sink::{Failure, RowSink, Sink};
-use reenact::analysis::tables::{Evidence, Packing, Provenance, Sizes, Store, folder};
+use reenact::analysis::tables::{Evidence, Packing, Provenance, Sizes, Store, folder, keep_freed_memory};
 use reenact_plugin::{About, Arguments, Column, Kind, Rows, Table, Value};
 use std::path::Path;
 use std::time::Instant;
@@ -32,6 +32,7 @@ const ABOUT: About =
 const SLICES: u64 = 8;
 
 fn main() {
+    keep_freed_memory();
     let rows: u64 = std::env::var("REENACT_BENCH_ROWS").ok().map_or(50_000_000, |n| n.parse().expect("a number"));
     let given = std::env::var_os("REENACT_BENCH_FOLDER");
     let own = tempfile::tempdir().expect("a folder");

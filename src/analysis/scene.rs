@@ -119,6 +119,9 @@ impl Scene for At<'_> {
         }
         Registers { general, rip, cr2: self.cpu.state.cr2, cr3: self.cpu.state.cr3, cpl }
     }
+    fn rip(&self) -> u64 {
+        self.seen.and_then(|seen| seen.front).map_or(self.cpu.rip, |front| front.rip)
+    }
     fn task(&self) -> Option<reenact_plugin::Task> {
         let kernel = self.kernel?;
         kernel.task(self.cpu, kernel.current(self.cpu)?)

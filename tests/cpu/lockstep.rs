@@ -2,16 +2,13 @@
 //! random limits of block length, TLB and heat.
 //!
 //! Environment: `REENACT_LOCKSTEP` (a recording; default: those of `traces/`), `REENACT_LOCKSTEP_STOPS` (default 200 for each
-//! recording), `REENACT_CPU_SEED`.
+//! recording), `REENACT_LOCKSTEP_ROUND` (stops on one way through it, under one geometry; default 40), `REENACT_CPU_SEED`.
 
 use reenact::machine::{Engine, Geometry};
 use reenact::moment::Moment;
 use reenact::recording::Reader;
 use reenact::replay::player::Player;
 use std::path::{Path, PathBuf};
-
-/// Stops under one geometry.
-const ROUND: u64 = 40;
 
 /// What generated code is compared with.
 const INTERPRETED: Geometry = Geometry { block: 48, tlb: 2048, engine: Engine::Interpreter, hot: 1 };
@@ -45,17 +42,18 @@ fn recordings() -> Vec<PathBuf> {
 fn generated_code_and_interpreter_agree_at_random_moments() {
     let mut random = Random(number("REENACT_CPU_SEED", 1) | 1 << 40);
     let stops = number("REENACT_LOCKSTEP_STOPS", 200);
+    let in_a_round = number("REENACT_LOCKSTEP_ROUND", 40).max(1);
     for path in recordings() {
         let reader = Reader::open(&path).expect("a recording");
         let last = reader.summary().expect("it can be read").last.0;
-        for round in 0..stops.div_ceil(ROUND) {
+        for round in 0..stops.div_ceil(in_a_round) {
             let geometry = Geometry {
                 block: 1 + random.below(48) as usize,
                 tlb: 2 << random.below(11),
                 engine: Engine::Jit,
                 hot: 1 + random.below(15) as u32,
             };
-            let mut moments: Vec<u64> = (0..ROUND).map(|_| random.below(last)).collect();
+            let mut moments: Vec<u64> = (0..in_a_round).map(|_| random.below(last)).collect();
             moments.sort_unstable();
             in_step(&reader, &path, geometry, &moments, round);
         }

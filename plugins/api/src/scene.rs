@@ -25,7 +25,8 @@ impl Comm {
     /// As text; what is no UTF-8 becomes U+FFFD.
     pub fn text(&self) -> std::borrow::Cow<'_, str> {
         let end = self.0.iter().position(|&b| b == 0).unwrap_or(16);
-        String::from_utf8_lossy(&self.0[..end])
+        let bytes = &self.0[..end];
+        std::str::from_utf8(bytes).map_or_else(|_| String::from_utf8_lossy(bytes), std::borrow::Cow::Borrowed)
     }
 }
 
@@ -126,6 +127,10 @@ pub trait Scene {
     fn time_ns(&self) -> u64;
     /// Registers.
     fn registers(&self) -> Registers;
+    /// The instruction pointer alone; cheaper than all registers.
+    fn rip(&self) -> u64 {
+        self.registers().rip
+    }
     /// The thread that runs. Cheap: a few tens of nanoseconds.
     fn task(&self) -> Option<Task>;
     /// The thread whose `task_struct` is at an address.

@@ -82,7 +82,7 @@ impl Analysis for Accesses {
             Event::Mmio { physical, size, is_write, value } => (1, physical, size, is_write, value),
             _ => return,
         };
-        let rip = scene.registers().rip;
+        let rip = scene.rip();
         out.rows.push(
             table,
             &[

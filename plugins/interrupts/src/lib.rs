@@ -72,7 +72,7 @@ impl Analysis for Deliveries {
             return;
         };
         let cause = Cause::of(vector, is_external, is_software);
-        let handler = || symbols.name(scene.registers().rip, scene).and_then(kernel_name).map(str::to_owned);
+        let handler = || symbols.name(scene.rip(), scene).and_then(kernel_name).map(str::to_owned);
         let name = cause.name(vector).map(str::to_owned).or_else(handler);
         let task = scene.task();
         let comm = task.as_ref().map(|t| t.comm.text());

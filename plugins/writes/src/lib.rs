@@ -91,7 +91,7 @@ impl Analysis for Watch {
         if !self.which.has(linear, physical, size, &mut caches.place, scene) {
             return;
         }
-        let rip = scene.registers().rip;
+        let rip = scene.rip();
         let task = scene.task();
         let comm = task.as_ref().map(|t| t.comm.text());
         out.rows.push(

@@ -1,14 +1,17 @@
 //! Rows in memory, a vector for each column: what waits to be written.
 
 use super::names::Names;
+use super::stage::{self, Stage};
 use reenact_plugin::{Kind, Table, Value};
 
-/// Rows of a table.
+/// Rows of a table. What was pushed has to be settled before it is looked at.
 #[derive(Clone)]
 pub struct Columns {
     table: Table,
     columns: Vec<Column>,
+    /// Rows that are settled.
     rows: usize,
+    stage: Stage,
 }
 
 /// A column's values.
@@ -48,7 +51,7 @@ impl Columns {
     /// None yet.
     pub fn new(table: Table) -> Columns {
         let columns = table.columns.iter().map(|c| Column { data: Data::new(c.kind), valid: None }).collect();
-        Columns { table, columns, rows: 0 }
+        Columns { table, columns, rows: 0, stage: Stage::new(table.columns.iter().map(|c| c.kind)) }
     }
     /// The table that they are of.
     pub fn table(&self) -> &Table {
@@ -56,14 +59,22 @@ impl Columns {
     }
     /// How many.
     pub fn rows(&self) -> usize {
-        self.rows
+        self.rows + self.stage.rows()
+    }
+    /// Puts what was pushed into the columns.
+    pub fn settle(&mut self) {
+        let waiting = self.stage.rows();
+        self.stage.settle(&mut self.columns, self.rows);
+        self.rows += waiting;
     }
     /// Each column's values.
     pub fn columns(&self) -> &[Column] {
+        debug_assert_eq!(self.stage.rows(), 0);
         &self.columns
     }
     /// The Moment of each row.
     pub fn moments(&self) -> &[u64] {
+        debug_assert_eq!(self.stage.rows(), 0);
         match self.columns.first().map(|c| &c.data) {
             Some(Data::U64(moments)) => moments,
             _ => &[],
@@ -76,6 +87,7 @@ impl Columns {
     /// Forgets all rows.
     pub fn clear(&mut self) {
         self.rows = 0;
+        self.stage.clear();
         for column in &mut self.columns {
             column.valid = None;
             column.data.clear();
@@ -91,14 +103,14 @@ impl Columns {
         if row.len() != self.columns.len() || !matches!(row.first(), Some(Value::U(_))) {
             return Err(self.refuse(row));
         }
-        for (at, (column, value)) in self.columns.iter_mut().zip(row).enumerate() {
-            if !column.push(*value, self.rows) {
-                let misfit = self.refuse(row);
-                self.columns[..at].iter_mut().for_each(|c| c.truncate(self.rows));
-                return Err(misfit);
-            }
+        if !self.stage.push(row, &mut self.columns) {
+            let rows = self.rows();
+            self.columns.iter_mut().for_each(|column| column.forget_text_behind(rows));
+            return Err(self.refuse(row));
         }
-        self.rows += 1;
+        if self.stage.rows() == stage::ROWS {
+            self.settle();
+        }
         Ok(())
     }
 
@@ -109,8 +121,9 @@ impl Columns {
             return Misfit::Length { table, found: row.len(), columns: self.columns.len() };
         }
         let fits = |at: usize, value: &Value<'_>| {
-            let mut column = Column { data: Data::new(self.table.columns[at].kind), valid: None };
-            (at > 0 || *value != Value::Null) && column.push(*value, 0)
+            let kind = self.table.columns[at].kind;
+            let mut column = [Column { data: Data::new(kind), valid: None }];
+            (at > 0 || *value != Value::Null) && Stage::new([kind].into_iter()).push(&[*value], &mut column)
         };
         let at = row.iter().enumerate().position(|(at, value)| !fits(at, value)).unwrap_or(0);
         let column = self.table.columns[at];
@@ -119,6 +132,8 @@ impl Columns {
 
     /// Adds rows of another one, by their numbers.
     pub fn append(&mut self, from: &Columns, rows: impl ExactSizeIterator<Item = usize> + Clone) {
+        debug_assert_eq!(from.stage.rows(), 0);
+        self.settle();
         for (to, from) in self.columns.iter_mut().zip(&from.columns) {
             to.append(from, rows.clone(), self.rows);
         }
@@ -126,7 +141,8 @@ impl Columns {
     }
 
     /// The numbers of the rows in the order of their Moments, those of one Moment as they came; none if they are so already.
-    pub fn order(&self) -> Option<Vec<usize>> {
+    pub fn order(&mut self) -> Option<Vec<usize>> {
+        self.settle();
         let moments = self.moments();
         if moments.is_sorted() {
             return None;
@@ -136,7 +152,7 @@ impl Columns {
         Some(order)
     }
     /// In the order of their Moments, those of one Moment as they came.
-    pub fn sorted(self) -> Columns {
+    pub fn sorted(mut self) -> Columns {
         match self.order() {
             None => self,
             Some(order) => self.taken(&order),
@@ -169,49 +185,11 @@ impl Column {
         }
     }
 
-    /// Adds a value as row number `rows`; false if it does not fit.
-    #[inline]
-    fn push(&mut self, value: Value<'_>, rows: usize) -> bool {
-        match (&mut self.data, value) {
-            (Data::U64(v), Value::U(n)) => v.push(n),
-            (Data::U32(v), Value::U(n)) if n <= u64::from(u32::MAX) => v.push(n as u32),
-            (Data::U8(v), Value::U(n)) if n <= u64::from(u8::MAX) => v.push(n as u8),
-            (Data::I64(v), Value::I(n)) => v.push(n),
-            (Data::I32(v), Value::I(n)) if i32::try_from(n).is_ok() => v.push(n as i32),
-            (Data::Bool(v), Value::Bool(b)) => v.push(b),
-            (Data::Text(bytes, ends), Value::Text(t)) => {
-                bytes.extend_from_slice(t.as_bytes());
-                ends.push(bytes.len());
-            }
-            (Data::Name(numbers, names), Value::Text(t)) => numbers.push(names.number(t.as_bytes())),
-            (data, Value::Null) => {
-                data.push_nothing();
-                self.valid.get_or_insert_with(|| vec![true; rows]).push(false);
-                return true;
-            }
-            _ => return false,
-        }
-        if let Some(valid) = &mut self.valid {
-            valid.push(true);
-        }
-        true
-    }
-
-    fn truncate(&mut self, rows: usize) {
-        match &mut self.data {
-            Data::U64(v) => v.truncate(rows),
-            Data::I64(v) => v.truncate(rows),
-            Data::U32(v) | Data::Name(v, _) => v.truncate(rows),
-            Data::I32(v) => v.truncate(rows),
-            Data::U8(v) => v.truncate(rows),
-            Data::Bool(v) => v.truncate(rows),
-            Data::Text(bytes, ends) => {
-                ends.truncate(rows);
-                bytes.truncate(ends.last().copied().unwrap_or(0));
-            }
-        }
-        if let Some(valid) = &mut self.valid {
-            valid.truncate(rows);
+    /// The texts of a row that was refused halfway.
+    fn forget_text_behind(&mut self, rows: usize) {
+        if let Data::Text(bytes, ends) = &mut self.data {
+            ends.truncate(rows);
+            bytes.truncate(ends.last().copied().unwrap_or(0));
         }
     }
 
@@ -266,17 +244,6 @@ impl Data {
             Kind::Bool => Data::Bool(Vec::new()),
             Kind::Text => Data::Text(Vec::new(), Vec::new()),
             Kind::Name => Data::Name(Vec::new(), Names::default()),
-        }
-    }
-    fn push_nothing(&mut self) {
-        match self {
-            Data::U64(v) => v.push(0),
-            Data::I64(v) => v.push(0),
-            Data::U32(v) | Data::Name(v, _) => v.push(0),
-            Data::I32(v) => v.push(0),
-            Data::U8(v) => v.push(0),
-            Data::Bool(v) => v.push(false),
-            Data::Text(bytes, ends) => ends.push(bytes.len()),
         }
     }
     fn clear(&mut self) {
@@ -358,6 +325,7 @@ mod tests {
         assert!(columns.push(&[Value::Null; 4]).unwrap_err().to_string().contains("\"moment\""));
         assert!(columns.push(&[Value::U(1)]).unwrap_err().to_string().contains("1 values for the 4 columns"));
         columns.push(&row(2, "y")).unwrap();
+        columns.settle();
         assert_eq!(rows(&columns), vec![row(1, "x").to_vec(), row(2, "y").to_vec()]);
     }
 }

@@ -11,6 +11,7 @@ mod make;
 mod manifest;
 mod names;
 mod part;
+mod stage;
 mod store;
 mod writer;
 
@@ -18,7 +19,7 @@ mod writer;
 mod tests;
 
 pub use encode::Packing;
-pub use ensure::{Ensure, Ensured, Stage, defaults, ensure, ensure_with};
+pub use ensure::{Ensure, Ensured, Stage, defaults, ensure, ensure_with, keep_freed_memory};
 pub use error::Error;
 pub use make::{Evidence, Permit, Ran, Stock, Wanted, look, make, permit};
 pub use manifest::{Manifest, Provenance};

@@ -126,6 +126,7 @@ fn rows_of(frame: &DataFrame, table: &Table) -> polars::error::PolarsResult<Colu
         let row: Vec<Value<'_>> = columns.iter().map(|c| value(c, at)).collect::<Result<_, _>>()?;
         rows.push(&row).map_err(polars::error::to_compute_err)?;
     }
+    rows.settle();
     Ok(rows)
 }
 

@@ -199,6 +199,7 @@ impl Writer {
         if let Some(part) = self.part.take() {
             self.parts.push(part.finish()?);
         }
+        self.late.settle();
         Ok(Written { parts: self.parts, rest, late: self.late })
     }
 }

@@ -176,12 +176,13 @@ impl Cpu {
         }
     }
     fn show_moves(&mut self, moment: u64) {
-        let mut moves = std::mem::take(&mut self.taps.moves);
-        for &Move { linear, physical, old, new, size, is_write, .. } in &moves.list {
-            self.show(moment, Some(&moves.front), What::Memory { linear, physical, size, is_write, old, new });
+        let mut list = std::mem::take(&mut self.taps.moves.list);
+        let front = self.taps.moves.front;
+        for &Move { linear, physical, old, new, size, is_write, .. } in &list {
+            self.show(moment, Some(&front), What::Memory { linear, physical, size, is_write, old, new });
         }
-        moves.list.clear();
-        self.taps.moves = moves;
+        list.clear();
+        self.taps.moves.list = list;
     }
 
     /// Reads 1, 2, 4 or 8 bytes of RAM in a page that is known, which is most of what is done where all reads are wanted. `None`

@@ -12,7 +12,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// How history is cut into stretches.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Cut {
-    /// At the snapshots of the index.
+    /// At the snapshots of the index, and where these are far apart, between them: so that no machine has long work left when the
+    /// others are done.
     AtSnapshots,
     /// Into so many parts of equal length; at least 1.
     Parts(usize),
@@ -76,9 +77,23 @@ impl Drop for Alarm<'_> {
 }
 
 /// Stretches that one machine does in a row, where there are enough: it goes on where it stands, with the code that it has translated.
-const IN_A_ROW: usize = 8;
+const IN_A_ROW: usize = 6;
 /// Of the stretches that are left, one machine takes at most this part of its share, so that all end at about the same time.
-const PORTION: usize = 2;
+const PORTION: usize = 4;
+
+/// Stretches of a long recording, at least.
+const FEWEST: u64 = 48;
+/// Instructions of a stretch that is worth a start of its own in the middle of a slice.
+const SHORTEST: u64 = 1 << 24;
+
+/// More places between those in `at`, so that no two are much farther from each other than `most`.
+fn divided(at: &[u64], end: u64, most: u64) -> Vec<u64> {
+    let until = at.iter().skip(1).copied().chain([end]);
+    at.iter()
+        .zip(until)
+        .flat_map(|(&from, to)| (0..(to - from).div_ceil(most).max(1)).map(move |n| from + n * most))
+        .collect()
+}
 
 /// What is done with a stretch. Several are worked on at once.
 pub type Visit<'a> = dyn Fn(&mut Stretch) -> Result<(), Error> + Sync + 'a;
@@ -92,7 +107,10 @@ impl Travel {
         let _hold = self.history.hold()?;
         let end = self.end().0;
         let mut at: Vec<u64> = match how {
-            Cut::AtSnapshots => (0..self.history.snapshots()).map(|n| self.history.moment(n).0).collect(),
+            Cut::AtSnapshots => {
+                let snapshots: Vec<u64> = (0..self.history.snapshots()).map(|n| self.history.moment(n).0).collect();
+                divided(&snapshots, end, (end / FEWEST).max(SHORTEST))
+            }
             Cut::Parts(parts) => {
                 let parts = parts.max(1) as u64;
                 (0..parts).map(|n| (u128::from(end) * u128::from(n) / u128::from(parts)) as u64).collect()
