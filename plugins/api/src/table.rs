@@ -7,7 +7,7 @@ pub struct Table {
     pub name: &'static str,
     /// One sentence: what a row is.
     pub about: &'static str,
-    /// The columns. The first is the Moment of the row, of kind [`Kind::Moment`]; rows are stored in its order.
+    /// The columns, at most 64. The first is the Moment of the row, of kind [`Kind::Moment`]; rows are stored in its order.
     pub columns: &'static [Column],
 }
 
