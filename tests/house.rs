@@ -205,7 +205,6 @@ fn every_page_opens_with_a_title_and_a_sentence() {
         "tables",
         "taps",
         "tui",
-        "tui",
     ];
     for page in pages {
         let text = text(&format!("docs/{page}.md"));

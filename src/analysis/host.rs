@@ -98,7 +98,7 @@ pub fn run(
         jobs,
         wants: &wants,
         tables,
-        kernel: kernel.as_ref().map(|kernel| *kernel).map_err(String::as_str),
+        kernel: kernel.as_deref().map_err(String::as_str),
         sink,
         plan,
         stop: plan.cancel.latched(),

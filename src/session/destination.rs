@@ -87,6 +87,7 @@ mod tests {
         assert_eq!(read("end"), Destination::End);
         assert_eq!(read("exit"), Destination::Exit);
         assert_eq!(read("before-crash"), Destination::Mark("before-crash".into()));
+        assert_eq!(read("s"), Destination::Mark("s".into()));
     }
 
     #[test]

@@ -51,8 +51,8 @@ impl Seat {
         let reach = count.saturating_mul(LONGEST) as u64;
         let known = entry.filter(|&e| e < address && address - e <= reach.max(FARTHEST));
         let guesses = (1..=reach).rev().filter_map(|back| address.checked_sub(back));
-        let starts = known.into_iter().chain(guesses.take(GUESSES));
-        let Some(starts) = starts.filter_map(|from| self.starts(from, address, bits)).next() else { return Vec::new() };
+        let mut from = known.into_iter().chain(guesses.take(GUESSES));
+        let Some(starts) = from.find_map(|from| self.starts(from, address, bits)) else { return Vec::new() };
         let Some(&first) = starts.get(starts.len().saturating_sub(count)) else { return Vec::new() };
         self.disassemble(first, count, bits, Some(address)).unwrap_or_default()
     }

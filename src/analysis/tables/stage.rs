@@ -1,7 +1,6 @@
 //! A few rows as they come, each value in 64 bits: what is cheap to add to, before columns take all of them at once.
 
 use super::columns::{Column, Data};
-use super::names::Names;
 use reenact_plugin::{Kind, Value};
 
 /// Rows that are taken at once; they fit into the nearest caches.
@@ -50,11 +49,10 @@ impl Stage {
         for (at, (&value, &most)) in row.iter().zip(&self.most).enumerate() {
             let bits = match value {
                 Value::U(n) if n <= most && self.unsigned >> at & 1 != 0 => Some(n),
-                Value::Null => {
-                    nulls |= 1 << at;
-                    Some(columns[at].data.wait_for_nothing())
+                value => {
+                    nulls |= u64::from(matches!(value, Value::Null)) << at;
+                    columns[at].data.wait_for(value)
                 }
-                value => columns[at].data.wait_for(value),
             };
             let Some(bits) = bits else {
                 self.values.truncate(had);
@@ -97,27 +95,25 @@ impl Stage {
 }
 
 impl Data {
-    /// The bits that stand for a value until it is settled; a text goes where it belongs at once. None if it does not fit.
+    /// The bits that stand for a value until it is settled, any for a null; a text goes where it belongs at once. None if it does not fit.
     #[inline]
     fn wait_for(&mut self, value: Value<'_>) -> Option<u64> {
         match (self, value) {
-            (Data::Name(_, names), Value::Text(text)) => Some(Names::number(names, text.as_bytes()).into()),
+            (Data::Name(_, names), Value::Text(text)) => Some(names.number(text.as_bytes()).into()),
             (Data::Text(bytes, ends), Value::Text(text)) => {
                 bytes.extend_from_slice(text.as_bytes());
                 ends.push(bytes.len());
                 Some(0)
             }
+            (Data::Text(bytes, ends), Value::Null) => {
+                ends.push(bytes.len());
+                Some(0)
+            }
+            (_, Value::Null) => Some(0),
             (Data::I64(_), Value::I(n)) => Some(n as u64),
             (Data::I32(_), Value::I(n)) if i32::try_from(n).is_ok() => Some(n as u64),
             (Data::Bool(_), Value::Bool(is_so)) => Some(is_so.into()),
             _ => None,
         }
-    }
-    #[inline]
-    fn wait_for_nothing(&mut self) -> u64 {
-        if let Data::Text(bytes, ends) = self {
-            ends.push(bytes.len());
-        }
-        0
     }
 }

@@ -7,6 +7,7 @@ use crate::machine::Machine;
 use crate::machine::digest::Hash;
 use crate::moment::Moment;
 use crate::replay::Error;
+use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// How history is cut into stretches.
@@ -95,6 +96,18 @@ fn divided(at: &[u64], end: u64, most: u64) -> Vec<u64> {
         .collect()
 }
 
+/// Which stretches are done in a row, in the order in which machines take them.
+fn turns(stretches: usize, workers: usize) -> Vec<Range<usize>> {
+    let mut turns = Vec::new();
+    let mut first = 0;
+    while first < stretches {
+        let behind = first + ((stretches - first) / (PORTION * workers.max(1))).clamp(1, IN_A_ROW);
+        turns.push(first..behind);
+        first = behind;
+    }
+    turns
+}
+
 /// What is done with a stretch. Several are worked on at once.
 pub type Visit<'a> = dyn Fn(&mut Stretch) -> Result<(), Error> + Sync + 'a;
 
@@ -134,26 +147,19 @@ impl Travel {
         visit: &Visit,
     ) -> Result<(), Error> {
         let _hold = self.history.hold()?;
+        let turns = turns(stretches.len(), workers);
         let next = AtomicUsize::new(0);
-        let take = || {
-            let behind = |first: usize| {
-                let left = stretches.len().saturating_sub(first);
-                first + (left / (PORTION * workers.max(1))).clamp(1, IN_A_ROW)
-            };
-            let first = next.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |first| Some(behind(first)));
-            let first = first.unwrap_or_else(|first| first);
-            first..behind(first)
-        };
         let work = |stand: &mut Stand| -> Result<(), Error> {
-            loop {
-                for number in take() {
-                    let Some(&(from, to)) = stretches.get(number) else { return Ok(()) };
+            while let Some(turn) = turns.get(next.fetch_add(1, Ordering::Relaxed)) {
+                for number in turn.clone() {
+                    let (from, to) = stretches[number];
                     if cancel.is_requested() || !stand.go(Position::at(from), false, cancel)? {
                         return Ok(());
                     }
                     visit(&mut Stretch { number, from, to, stand, cancel })?;
                 }
             }
+            Ok(())
         };
         self.crew.all_at_once(workers.min(stretches.len()), &|stand| {
             let mut alarm = Alarm { cancel, is_silent: false };
