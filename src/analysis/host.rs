@@ -24,7 +24,7 @@ use std::time::Duration;
 /// Bundles of notes that wait for the join, for each slice, besides those that each analysis sends at its end.
 const WAITING: usize = 16;
 /// Slices that may be done or under way in front of the one that is joined, for each worker.
-const AHEAD: usize = 10;
+const AHEAD: usize = 16;
 
 /// How long the join waits for a slice before it looks whether there is any use in waiting.
 const LOOK: Duration = Duration::from_millis(50);

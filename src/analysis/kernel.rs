@@ -4,13 +4,14 @@
 //! Moment; nothing is remembered from one question to the next.
 
 use crate::cpu::Cpu;
-use crate::guest::{Known, Member, Physical, Profile, Space, View, Why};
-use crate::machine::Machine;
+use crate::guest::{Known, Member, Physical, Profile, Space, Vcpu, View, Why};
+use crate::moment::Moment;
 use crate::replay::Error;
-use crate::replay::travel::{Cancel, Travel};
+use crate::replay::travel::{Cancel, Past, Travel};
 use reenact_plugin::{Comm, TaskKey};
+use std::ops::Range;
 
-/// Places in a recording at which a kernel is looked for, from the end backwards.
+/// Places in a recording in front of which a kernel is looked for, from the end backwards.
 const LOOKS: u64 = 12;
 /// More system calls than any table has.
 const MOST_SYSCALLS: u64 = 1024;
@@ -42,6 +43,8 @@ pub struct Kernel {
     current: u64,
     /// Where the kernel maps all of RAM.
     direct: Option<u64>,
+    /// Where the first task is, which is not there but in the image: virtual addresses, and the physical one of the first.
+    first_task: Option<(Range<u64>, u64)>,
     task: TaskLayout,
     /// Names of system calls by number.
     syscalls: Vec<Option<String>>,
@@ -49,40 +52,57 @@ pub struct Kernel {
     pub thread_size: u64,
 }
 
+impl Physical for Past<'_> {
+    fn page(&self, gpa: u64) -> Option<&[u8]> {
+        Past::page(self, gpa).map(|page| page.as_slice())
+    }
+    fn ranges(&self) -> Vec<Range<u64>> {
+        Past::ranges(self)
+    }
+}
+
 impl Kernel {
-    /// Looks for the kernel of a recording, from its end backwards; if there is none, why not at the end.
+    /// Looks for the kernel of a recording whose index is complete, from its end backwards; if there is none, why not at the end.
     ///
     /// # Errors
-    /// When the recording cannot be replayed.
+    /// When the index cannot be read.
     pub fn find(travel: &Travel, cancel: &Cancel) -> Result<Known<Kernel>, Error> {
         Kernel::find_with(travel, cancel, &|_, kernel| kernel)
     }
 
-    /// The same, and what `look` makes of it and of the machine that it was found on.
+    /// The same, and what `look` makes of it and of the memory that it was found in.
     ///
     /// # Errors
-    /// When the recording cannot be replayed.
+    /// When the index cannot be read.
     pub fn find_with<T>(
         travel: &Travel,
         cancel: &Cancel,
-        look: &dyn Fn(&Machine, Kernel) -> T,
+        look: &dyn Fn(&Past, Kernel) -> T,
     ) -> Result<Known<T>, Error> {
-        let why = std::cell::RefCell::new(None);
-        let found = travel.find_backwards(LOOKS, cancel, &|machine| match Kernel::of(machine) {
-            Ok(kernel) => Some(look(machine, kernel)),
-            Err(absent) => {
-                why.borrow_mut().get_or_insert(absent);
-                None
+        let mut why = None;
+        let mut last = None;
+        for step in (0..=LOOKS).rev().take_while(|_| !cancel.is_requested()) {
+            let past =
+                travel.past(Moment((u128::from(travel.end().0) * u128::from(step) / u128::from(LOOKS)) as u64))?;
+            if last.replace(past.state().icount) == Some(past.state().icount) {
+                continue;
             }
-        })?;
-        let absent = || why.take().unwrap_or(Why::NoKernel.for_fact("kernel"));
-        Ok(found.ok_or_else(absent))
+            let found = Kernel::of(&past, &Vcpu::of_saved(&past.state().cpu)).map(|kernel| look(&past, kernel));
+            if let Some(failure) = past.failure() {
+                return Err(failure);
+            }
+            match found {
+                Ok(found) => return Ok(Ok(found)),
+                Err(absent) => drop(why.get_or_insert(absent)),
+            }
+        }
+        Ok(Err(why.unwrap_or(Why::NoKernel.for_fact("kernel"))))
     }
 
-    /// The kernel that runs on a machine.
-    pub fn of(machine: &Machine) -> Known<Kernel> {
-        let profile = Profile::of(machine)?;
-        let view = View::of(machine, &profile)?;
+    /// The kernel that runs on a processor.
+    pub fn of(ram: &dyn Physical, vcpu: &Vcpu) -> Known<Kernel> {
+        let profile = Profile::find(ram, vcpu)?;
+        let view = View::new(ram, vcpu.clone(), &profile)?;
         let space = view.kernel();
         let current = view.current_place()?;
         let current = space.translate(current).ok_or(Why::NotMapped { at: current }.for_fact("current task"))?;
@@ -93,11 +113,20 @@ impl Kernel {
             comm: profile.offset(Member::TaskComm)?,
             started: profile.offset(Member::TaskStartedBoot).ok(),
         };
+        let first_task = profile.address("init_task").ok().and_then(|at| first_task(&space, at));
         let syscalls = syscalls(&view);
         let ends = [("__start_init_task", "__end_init_task"), ("__start_init_stack", "__end_init_stack")];
         let size = |(from, to)| Some(profile.symbols.address(to)?.wrapping_sub(profile.symbols.address(from)?));
         let thread_size = ends.into_iter().find_map(size).filter(|size| (4096..=1 << 20).contains(size));
-        Ok(Kernel { current, direct, task, syscalls, thread_size: thread_size.unwrap_or(THREAD_SIZE), profile })
+        Ok(Kernel {
+            current,
+            direct,
+            first_task,
+            task,
+            syscalls,
+            thread_size: thread_size.unwrap_or(THREAD_SIZE),
+            profile,
+        })
     }
 
     /// True if this is the kernel that runs on the CPU.
@@ -142,10 +171,25 @@ impl Kernel {
         {
             return Some(bytes);
         }
+        if let Some((range, at)) = &self.first_task
+            && range.contains(&va)
+            && let Some(bytes) = physical(cpu, at + (va - range.start))
+        {
+            return Some(bytes);
+        }
         let mut bytes = [0; N];
         Space { ram: cpu, root: self.profile.root }.read(va, &mut bytes).ok()?;
         Some(bytes)
     }
+}
+
+/// The pages of the first task, if they lie side by side as the rest of the image does; it stays where it is for a boot.
+fn first_task(space: &Space, at: u64) -> Option<(Range<u64>, u64)> {
+    const PAGES: u64 = 4;
+    let from = at & !4095;
+    let physical = space.translate(from)?;
+    let is_plain = (1..PAGES).all(|n| space.translate(from + n * 4096) == Some(physical + n * 4096));
+    is_plain.then_some((from..from + PAGES * 4096, physical))
 }
 
 /// Where kernels live.

@@ -130,7 +130,7 @@ impl Cpu {
     }
     /// Long mode is active (EFER.LMA): 64-bit or compatibility mode.
     pub fn is_long(&self) -> bool {
-        self.state.efer & cr::EFER_LMA != 0
+        self.state.is_long()
     }
     /// 64-bit mode: long mode with a 64-bit code segment.
     pub fn is_64bit(&self) -> bool {

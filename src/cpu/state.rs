@@ -209,6 +209,11 @@ pub struct State {
 }
 
 impl State {
+    /// Long mode is active (EFER.LMA): 64-bit or compatibility mode.
+    #[inline]
+    pub fn is_long(&self) -> bool {
+        self.efer & cr::EFER_LMA != 0
+    }
     /// The state after reset (SDM vol. 3, table 9-1): real mode at F000:FFF0.
     pub fn reset() -> State {
         let data = Segment::real(0);

@@ -36,10 +36,11 @@ impl Image {
             return Err(Why::NotLinux { clue }.for_fact("kernel image"));
         }
         let mut runs: Vec<Run> = Vec::new();
+        let largest = mapped as usize;
         for leaf in leaves {
             for offset in (0..leaf.bytes).step_by(PAGE as usize) {
                 if let Some(page) = space.ram.page(leaf.gpa + offset) {
-                    append(&mut runs, leaf.va + offset, page);
+                    append(&mut runs, leaf.va + offset, page, largest);
                 }
             }
         }
@@ -62,10 +63,15 @@ impl Image {
     }
 }
 
-fn append(runs: &mut Vec<Run>, va: u64, page: &[u8]) {
+/// Adds a page to the run that it goes on, or begins one; most of all `largest` bytes come to be in the first.
+fn append(runs: &mut Vec<Run>, va: u64, page: &[u8], largest: usize) {
     match runs.last_mut() {
         Some(run) if run.va + run.bytes.len() as u64 == va => run.bytes.extend_from_slice(page),
-        _ => runs.push(Run { va, bytes: page.to_vec() }),
+        _ => {
+            let mut bytes = Vec::with_capacity(if runs.is_empty() { largest } else { page.len() });
+            bytes.extend_from_slice(page);
+            runs.push(Run { va, bytes });
+        }
     }
 }
 

@@ -87,13 +87,13 @@ impl<'i> Tokens<'i> {
         let (at, markers) = self.markers()?;
         let (start, count) = self.names(at, &markers)?;
         let names = self.expand(start, count, at)?;
-        let text = names.iter().position(|name| &name[1..] == b"_text")?;
+        let text = names.iter().position(|(_, name)| name == "_text")?;
         let addresses = self.addresses(run, start, count);
         let addresses = addresses.into_iter().flatten().find(|a| a.get(text) == Some(&image.base()))?;
-        Some(Symbols::new(names.iter().zip(addresses).map(|(name, address)| Symbol {
+        Some(Symbols::new(names.into_iter().zip(addresses).map(|((kind, name), address)| Symbol {
             address,
-            kind: name[0],
-            name: String::from_utf8_lossy(&name[1..]).into_owned(),
+            kind,
+            name,
         })))
     }
 
@@ -154,14 +154,17 @@ impl<'i> Tokens<'i> {
         Some((self.bytes.get(start..start + length)?, start + length))
     }
 
-    /// All names, each with its type before it. They must end where the markers begin.
-    fn expand(&self, start: usize, count: usize, markers_at: usize) -> Option<Vec<Vec<u8>>> {
+    /// All types and names. They must end where the markers begin.
+    fn expand(&self, start: usize, count: usize, markers_at: usize) -> Option<Vec<(u8, String)>> {
         let mut at = start;
         let mut names = Vec::with_capacity(count.min(self.bytes.len()));
+        let mut whole = Vec::new();
         for _ in 0..count {
             let (numbers, next) = self.name(at).filter(|(_, next)| *next <= markers_at)?;
-            let name: Vec<u8> = numbers.iter().flat_map(|&n| self.tokens[usize::from(n)]).copied().collect();
-            names.push(Some(name).filter(|name| name.len() > 1)?);
+            whole.clear();
+            numbers.iter().for_each(|&n| whole.extend_from_slice(self.tokens[usize::from(n)]));
+            let (kind, name) = whole.split_first().filter(|(_, name)| !name.is_empty())?;
+            names.push((*kind, String::from_utf8_lossy(name).into_owned()));
             at = next;
         }
         (aligned(at) == markers_at).then_some(names)

@@ -59,12 +59,14 @@ impl<'v> View<'v> {
         list.into_iter().map(Module::of).collect()
     }
 
+    /// The symbols of all modules, as far as they can be read.
+    pub fn module_symbols(&'v self) -> Vec<Symbol> {
+        let modules = self.modules().unwrap_or_default();
+        modules.iter().filter_map(|module| module.symbols().ok()).flatten().collect()
+    }
     /// The symbols of the kernel and of all modules together, as far as they can be read.
     pub fn all_symbols(&'v self) -> Symbols {
-        let kernel = self.profile.symbols.all().iter().cloned();
-        let modules = self.modules().unwrap_or_default();
-        let others = modules.iter().filter_map(|module| module.symbols().ok()).flatten();
-        Symbols::new(kernel.chain(others))
+        Symbols::new(self.profile.symbols.all().iter().cloned().chain(self.module_symbols()))
     }
 }
 

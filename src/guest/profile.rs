@@ -11,7 +11,7 @@ use super::layout::{Layout, Member};
 use super::memory::{Physical, Root, Space};
 use super::symbols::Symbols;
 use crate::cpu::Cpu;
-use crate::machine::Machine;
+use crate::machine::{CpuState, Machine};
 use std::ops::Range;
 
 /// The registers that the guest view looks at.
@@ -41,6 +41,21 @@ impl Vcpu {
     /// Of a machine that stands still.
     pub fn of(machine: &Machine) -> Vcpu {
         Vcpu::of_cpu(&machine.cpu)
+    }
+    /// Of a processor that was saved.
+    pub fn of_saved(cpu: &CpuState) -> Vcpu {
+        let state = &cpu.state;
+        Vcpu {
+            regs: cpu.regs,
+            rip: cpu.rip,
+            rflags: cpu.rflags,
+            segments: state.seg.map(|s| (s.selector, s.base)),
+            cr3: state.cr3,
+            cpl: state.cpl,
+            lstar: state.msr.lstar,
+            is_long: state.is_long(),
+            idt: state.idtr.base,
+        }
     }
     /// Of a processor, between two instructions.
     pub fn of_cpu(cpu: &Cpu) -> Vcpu {

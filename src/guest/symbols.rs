@@ -1,4 +1,4 @@
-//! Symbols, looked up both ways in logarithmic time.
+//! Symbols, looked up both ways in logarithmic time: by address, and by name through a checksum of it.
 
 /// A name and what it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,8 +36,8 @@ const LOWEST: u64 = 0xffff_8000_0000_0000;
 pub struct Symbols {
     /// Ascending by address; those of one address in the order in which they came.
     all: Vec<Symbol>,
-    /// Indices into `all`, ascending by name, then by address.
-    by_name: Vec<u32>,
+    /// Checksums of names above indices into `all`, ascending.
+    by_name: Vec<u64>,
     /// Where addresses begin in `all`.
     first_place: usize,
 }
@@ -47,8 +47,8 @@ impl Symbols {
     pub fn new(symbols: impl Iterator<Item = Symbol>) -> Symbols {
         let mut all: Vec<Symbol> = symbols.collect();
         all.sort_by_key(|s| s.address);
-        let mut by_name: Vec<u32> = (0..all.len() as u32).collect();
-        by_name.sort_by(|a, b| all[*a as usize].name.cmp(&all[*b as usize].name));
+        let mut by_name: Vec<u64> = (0..).zip(&all).map(|(at, s): (u64, _)| sum(&s.name) << 32 | at).collect();
+        by_name.sort_unstable();
         let first_place = all.partition_point(|s| s.address < LOWEST);
         Symbols { all, by_name, first_place }
     }
@@ -60,8 +60,10 @@ impl Symbols {
 
     /// Every symbol of this name, ascending by address: static functions may share one.
     pub fn named<'s>(&'s self, name: &'s str) -> impl Iterator<Item = &'s Symbol> + 's {
-        let start = self.by_name.partition_point(|i| self.all[*i as usize].name.as_str() < name);
-        self.by_name[start..].iter().map(|i| &self.all[*i as usize]).take_while(move |s| s.name == name)
+        let sum = sum(name);
+        let start = self.by_name.partition_point(|entry| entry >> 32 < sum);
+        let same = self.by_name[start..].iter().take_while(move |entry| **entry >> 32 == sum);
+        same.map(|entry| &self.all[*entry as u32 as usize]).filter(move |s| s.name == name)
     }
 
     /// The address of the first symbol of this name.
@@ -83,6 +85,10 @@ impl Symbols {
     pub fn exactly_at(&self, address: u64) -> Option<&str> {
         self.at(address).filter(|l| l.offset == 0).map(|l| l.name)
     }
+}
+
+fn sum(name: &str) -> u64 {
+    crc32c::crc32c(name.as_bytes()).into()
 }
 
 #[cfg(test)]

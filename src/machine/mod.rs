@@ -21,9 +21,9 @@ use crate::moment::Moment;
 use boot::{BootError, BootPlan};
 use device::rtc::RamSize;
 use digest::{Hash, PageHashes, PageSet};
-use pc::{Pc, PcConfig, PcExit};
+use pc::{Pc, PcConfig, PcError, PcExit};
 use ram::{Ram, RamError};
-pub use saved::MachineState;
+pub use saved::{CpuState, MachineState};
 
 /// The CPU model that this build has, by name and version: stored in recordings.
 pub use crate::cpu::system::cpuid::{MODEL as CPU_MODEL, VERSION as CPU_MODEL_VERSION};
@@ -47,6 +47,9 @@ pub enum MachineError {
     /// Kernel or initrd.
     #[error(transparent)]
     Boot(#[from] BootError),
+    /// A saved state.
+    #[error(transparent)]
+    State(#[from] PcError),
 }
 
 /// Why [`Machine::run`] returned.
@@ -92,12 +95,22 @@ impl Machine {
         let entry = boot::load(ram.memory(), plan.ram_bytes, &plan.boot)?;
         let mut cpu = Cpu::new(ram.view(), geometry);
         saved::enter(&mut cpu, &entry);
+        let mut machine = Machine::of(cpu, board(plan), ram);
+        machine.mark_loaded();
+        Ok(machine)
+    }
+    /// A machine in a saved state. RAM is the caller's: it is zero until pages are loaded.
+    pub fn in_state(ram_bytes: u64, state: &MachineState, geometry: Geometry) -> Result<Machine, MachineError> {
+        let ram = Ram::new(ram_bytes)?;
+        let mut cpu = Cpu::new(ram.view(), geometry);
+        cpu.restore(&state.cpu, state.icount);
+        Ok(Machine::of(cpu, Pc::restore(state.pc.clone())?, ram))
+    }
+    fn of(cpu: Cpu, pc: Pc, ram: Ram) -> Machine {
         let pages = cpu.phys.page_count();
         let hashes = PageHashes::of_zeros(pages);
         let (unhashed, unclaimed) = (PageSet::new(pages), PageSet::new(pages));
-        let mut machine = Machine { cpu, pc: board(plan), ram, hashes, unhashed, unclaimed };
-        machine.mark_loaded();
-        Ok(machine)
+        Machine { cpu, pc, ram, hashes, unhashed, unclaimed }
     }
     /// Pages that the loader wrote are dirty; the untouched rest is known to be zero.
     fn mark_loaded(&mut self) {

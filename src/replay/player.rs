@@ -306,7 +306,7 @@ pub(super) fn advance(events: &mut Events, damage: &mut Option<recording::Error>
 }
 
 /// Refuses what this build would replay otherwise than it was recorded.
-fn supports(reader: &Reader) -> Result<(), Error> {
+pub(super) fn supports(reader: &Reader) -> Result<(), Error> {
     let h = reader.header();
     let model = format!("{} version {}", h.machine.cpu_model.name, h.machine.cpu_model.version);
     let checks = [

@@ -5,7 +5,7 @@ use crate::analysis::host::{Job, Outcome, Plan, run};
 use crate::analysis::kernel::Kernel;
 use crate::analysis::sink::{Failure, Sink};
 use crate::analysis::{builtin, registry};
-use crate::guest::{Symbols, View};
+use crate::guest::{Absent, Symbol, Vcpu, View};
 use crate::moment::Moment;
 use crate::recording::Reader;
 use crate::replay::travel::{Cancel, Cut, Options, Travel, rule};
@@ -152,26 +152,12 @@ fn pass(
     let progress = |at, of| (how.progress)(Stage::Tables, at, of);
     let plan = Plan { cut: how.cut, workers: how.options.workers, progress: &progress, cancel: how.cancel };
     let wants_symbols = abouts.iter().any(|about| about.name == builtin::ABOUT.name);
-    let found = Kernel::find_with(travel, how.cancel, &|machine, kernel| {
-        let symbols = wants_symbols.then(|| View::of(machine, &kernel.profile).map(|view| view.all_symbols()));
-        (kernel, symbols)
-    })?;
-    if how.cancel.is_requested() {
-        return Ok(None);
-    }
-    let (kernel, symbols) = match found {
-        Ok((kernel, symbols)) => (Ok(kernel), symbols),
-        Err(absent) => (Err(absent.clone()), wants_symbols.then_some(Err(absent))),
-    };
-    let end = travel.end();
-    let outcome = std::thread::scope(|scope| -> Result<Outcome, Failure> {
-        let first = jobs.iter().map(|job| job.tables).sum();
-        let symbols = symbols.as_ref().and_then(|symbols| symbols.as_ref().ok());
-        let written = symbols.map(|symbols| scope.spawn(move || write_symbols(symbols, end, first, sink)));
-        let outcome = if jobs.is_empty() { Outcome::default() } else { run(travel, &kernel, &jobs, sink, &plan)? };
-        written.map_or(Ok(()), |written| written.join().expect("it does not panic"))?;
-        Ok(outcome)
-    })?;
+    let stretches = if jobs.is_empty() { Vec::new() } else { travel.cut(plan.cut)? };
+    // Machines are made and put in their places while the kernel is looked for, and a machine begins when both are there.
+    let ran = travel.while_prepared(&stretches, plan.workers, how.cancel, || {
+        find_and_run(travel, &jobs, wants_symbols, sink, &plan)
+    })??;
+    let Some((outcome, no_symbols)) = ran else { return Ok(None) };
     if outcome.is_cancelled || how.cancel.is_requested() {
         return Ok(None);
     }
@@ -182,11 +168,46 @@ fn pass(
         if let Some(why) = why {
             ran.absent.insert(number, why);
         }
-        if let (true, Some(Err(absent))) = (about.name == builtin::ABOUT.name, &symbols) {
+        if let (true, Some(absent)) = (about.name == builtin::ABOUT.name, &no_symbols) {
             ran.absent.insert(number, absent.to_string());
         }
     }
     Ok(Some(ran))
+}
+
+/// Finds the kernel, and runs the analyses; tells besides why there are no symbols. None if it was cancelled.
+fn find_and_run(
+    travel: &Travel,
+    jobs: &[Job],
+    wants_symbols: bool,
+    sink: &dyn Sink,
+    plan: &Plan,
+) -> Result<Option<(Outcome, Option<Absent>)>, Failure> {
+    let found = Kernel::find_with(travel, plan.cancel, &|past, kernel| {
+        let vcpu = Vcpu::of_saved(&past.state().cpu);
+        let modules = wants_symbols.then(|| View::new(past, vcpu, &kernel.profile).map(|view| view.module_symbols()));
+        (kernel, modules.transpose())
+    })?;
+    if plan.cancel.is_requested() {
+        return Ok(None);
+    }
+    let (kernel, modules) = match found {
+        Ok((kernel, modules)) => (Ok(kernel), modules),
+        Err(absent) => (Err(absent.clone()), if wants_symbols { Err(absent) } else { Ok(None) }),
+    };
+    let (end, table) = (travel.end(), jobs.iter().map(|job| job.tables).sum());
+    let outcome = std::thread::scope(|scope| -> Result<Outcome, Failure> {
+        let modules = modules.as_ref().ok().and_then(Option::as_ref);
+        let symbols = kernel.as_ref().ok().zip(modules);
+        let written = symbols.map(|(kernel, modules)| {
+            let symbols = kernel.profile.symbols.all().iter().chain(modules);
+            scope.spawn(move || write_symbols(symbols, end, table, sink))
+        });
+        let outcome = if jobs.is_empty() { Outcome::default() } else { run(travel, &kernel, jobs, sink, plan)? };
+        written.map_or(Ok(()), |written| written.join().expect("it does not panic"))?;
+        Ok(outcome)
+    })?;
+    Ok(Some((outcome, modules.err())))
 }
 
 /// Which analyses were not run, a sentence for each reason.
@@ -197,9 +218,16 @@ fn left_out(all: &[(String, String)]) -> Vec<String> {
 }
 
 /// Fills the table of symbols.
-fn write_symbols(symbols: &Symbols, end: Moment, table: usize, sink: &dyn Sink) -> Result<(), Failure> {
+fn write_symbols<'s>(
+    symbols: impl Iterator<Item = &'s Symbol>,
+    end: Moment,
+    table: usize,
+    sink: &dyn Sink,
+) -> Result<(), Failure> {
+    let mut symbols: Vec<&Symbol> = symbols.filter(|symbol| symbol.address >= KERNEL).collect();
+    symbols.sort_by_key(|symbol| symbol.address);
     let mut rows = sink.slice(ITS_SLICE, 0, end.0);
-    for symbol in symbols.all().iter().filter(|symbol| symbol.address >= KERNEL) {
+    for symbol in symbols {
         rows.push(table, &[Value::U(end.0), Value::U(symbol.address), Value::Text(&symbol.name)]);
     }
     rows.finish()

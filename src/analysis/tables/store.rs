@@ -11,6 +11,7 @@ use super::manifest::{FILE, Manifest, Provenance};
 use super::part::{self, Part, PartWriter};
 use super::writer::{Sizes, Target, Writer, Written};
 use crate::analysis::sink::{Failure, RowSink, Sink};
+use rayon::prelude::*;
 use reenact_plugin::{Rows, Table, Value};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -74,9 +75,13 @@ impl Store {
     ///
     /// # Errors
     /// The disk.
-    pub fn publish(self, complete: bool, absent: &dyn Fn(usize) -> Option<String>) -> Result<Vec<Manifest>, Error> {
-        let mut made = Vec::new();
-        for (number, making) in self.tables.iter().enumerate() {
+    pub fn publish(
+        self,
+        complete: bool,
+        absent: &(dyn Fn(usize) -> Option<String> + Sync),
+    ) -> Result<Vec<Manifest>, Error> {
+        // The disk takes its time for each.
+        let publish = |(number, making): (usize, &Making)| {
             let parts = making.put_together(self.sizes)?;
             let manifest = Manifest {
                 table: making.target.table.name.to_owned(),
@@ -89,9 +94,9 @@ impl Store {
                 parts,
             };
             making.publish(&self.folder, &manifest)?;
-            made.push(manifest);
-        }
-        Ok(made)
+            Ok(manifest)
+        };
+        self.tables.par_iter().enumerate().map(publish).collect()
     }
 }
 

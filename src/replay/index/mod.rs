@@ -40,7 +40,7 @@ pub use slice::{PageSets, Slice};
 use writer::{Job, Shared, Work};
 
 /// Bytes of a page.
-const PAGE: usize = 4096;
+pub const PAGE: usize = 4096;
 /// A page's bytes.
 pub type Page = [u8; PAGE];
 

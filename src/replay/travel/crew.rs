@@ -5,6 +5,7 @@ use super::runner::Runner;
 use super::stand::Stand;
 use super::{Cancel, Position};
 use crate::replay::Error;
+use rayon::prelude::*;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -17,10 +18,21 @@ pub struct Crew {
     workers: Vec<Mutex<Option<Stand>>>,
 }
 
+impl Drop for Crew {
+    /// Giving the memory of a machine back takes as long as some milliseconds of its work.
+    fn drop(&mut self) {
+        self.workers.par_drain(..).for_each(drop);
+    }
+}
+
 impl Crew {
     /// At most so many machines.
     pub fn new(history: Arc<History>, workers: usize) -> Crew {
         Crew { history, workers: (0..workers).map(|_| Mutex::new(None)).collect() }
+    }
+    /// How many there are, made or not.
+    pub fn len(&self) -> usize {
+        self.workers.len()
     }
     /// Puts a machine at the start of each slice and has `search` run it to the slice's end; the first result in the order
     /// of `slices` counts, and no slice behind it is begun when it is known.
@@ -50,7 +62,7 @@ impl Crew {
                 }
             }
         };
-        let count = self.workers.len().min(slices.len());
+        let count = self.len().min(slices.len());
         let outcome: Mutex<Result<(), Error>> = Mutex::new(Ok(()));
         rayon::scope(|scope| {
             for worker in &self.workers[..count] {
@@ -66,28 +78,25 @@ impl Crew {
         Ok(best.into_inner().expect("no holder panics").1)
     }
 
-    /// Has `work` done on so many machines at once, or as many as there are; the first error.
+    /// Has `work`, which is told a machine's number, done on so many machines at once, or as many as there are; the first error.
     pub(super) fn all_at_once(
         &self,
         count: usize,
-        work: &(dyn Fn(&mut Stand) -> Result<(), Error> + Sync),
+        work: &(dyn Fn(usize, &mut Stand) -> Result<(), Error> + Sync),
     ) -> Result<(), Error> {
         let failure: Mutex<Option<Error>> = Mutex::new(None);
         // Threads of their own: work may wait for other work, which a pool with fewer threads would never begin.
         std::thread::scope(|scope| {
-            for worker in self.workers.iter().take(count) {
-                scope.spawn(|| {
-                    if let Err(error) = self.with_worker(worker, &mut |stand| work(stand)) {
+            for (number, worker) in self.workers.iter().enumerate().take(count) {
+                let failure = &failure;
+                scope.spawn(move || {
+                    if let Err(error) = self.with_worker(worker, &mut |stand| work(number, stand)) {
                         failure.lock().expect("no holder panics").get_or_insert(error);
                     }
                 });
             }
         });
         failure.into_inner().expect("no holder panics").map_or(Ok(()), Err)
-    }
-    /// Has `work` done on the first machine.
-    pub(super) fn first(&self, work: &mut dyn FnMut(&mut Stand) -> Result<(), Error>) -> Result<(), Error> {
-        self.workers.first().map_or(Ok(()), |worker| self.with_worker(worker, work))
     }
 
     fn with_worker(

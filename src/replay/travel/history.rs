@@ -9,9 +9,10 @@ use crate::machine::digest::Hash;
 use crate::machine::{Geometry, Machine};
 use crate::moment::Moment;
 use crate::recording::Reader;
-use crate::replay::index::{Hold, Index, Page, Slice};
+use crate::replay::index::{Hold, Index, PAGE, Page, PageRef, Slice};
 use crate::replay::{Error, player};
 use std::collections::BTreeMap;
+use std::ops::Deref;
 use std::sync::{Arc, RwLock, RwLockReadGuard};
 
 /// The shared part of a traveller.
@@ -24,6 +25,24 @@ pub struct History {
     /// RAM that the loader wrote, by page.
     loaded: BTreeMap<u32, Box<Page>>,
     versions: RwLock<Versions>,
+}
+
+/// What a page held.
+pub enum Content<'h> {
+    /// What the loader wrote.
+    Loaded(&'h Page),
+    /// What the index has.
+    Stored(PageRef),
+}
+
+impl Deref for Content<'_> {
+    type Target = Page;
+    fn deref(&self) -> &Page {
+        match self {
+            Content::Loaded(page) => page,
+            Content::Stored(page) => page,
+        }
+    }
 }
 
 /// Contents of each page over time.
@@ -53,19 +72,25 @@ impl History {
     /// Reads the recording and makes the machine once, to see what the loader writes. Returns that machine too.
     pub fn new(
         reader: Reader,
-        index: &mut dyn FnMut(&Reader, &Script, usize) -> Result<Index, Error>,
+        index: &mut (dyn FnMut(&Reader, &Script, usize) -> Result<Index, Error> + Send),
         geometry: Geometry,
     ) -> Result<(Arc<History>, Runner), Error> {
+        // Nothing is made or made anew for a recording that this build cannot replay.
+        player::supports(&reader)?;
         let script = Arc::new(Script::read(&reader)?);
-        let mut machine = player::power_on(&reader, script.wall_clock_ns(), geometry)?;
+        let page_count = (reader.header().machine.ram_bytes / PAGE as u64) as usize;
+        let (made, index) = rayon::join(
+            || player::power_on(&reader, script.wall_clock_ns(), geometry),
+            || index(&reader, &script, page_count),
+        );
+        let (mut machine, index) = (made?, index?);
+        debug_assert_eq!(machine.cpu.phys.page_count(), page_count);
         let mut loaded = BTreeMap::new();
         for page in machine.take_changed() {
             let bytes: &Page = machine.cpu.phys.page_bytes(page as usize).try_into().expect("a page has 4096 bytes");
             loaded.insert(page, Box::new(*bytes));
         }
-        let page_count = machine.cpu.phys.page_count();
         let runner = Runner::new(machine, script.clone());
-        let index = index(&reader, &script, page_count)?;
         let versions = RwLock::new(Versions::new(page_count, index.stride()));
         let power_on = runner.rest();
         let history = History { reader, script, index, geometry, power_on, loaded, versions };
@@ -74,7 +99,11 @@ impl History {
     }
     /// One more machine at power-on.
     pub fn machine(&self) -> Result<Machine, Error> {
-        let mut machine = player::power_on(&self.reader, self.script.wall_clock_ns(), self.geometry)?;
+        let ram_bytes = self.reader.header().machine.ram_bytes;
+        let mut machine = Machine::in_state(ram_bytes, &self.power_on.machine, self.geometry)?;
+        for (&page, bytes) in &self.loaded {
+            machine.load_page(page as usize, bytes);
+        }
         machine.take_changed();
         Ok(machine)
     }
@@ -162,12 +191,23 @@ impl History {
                         numbers.push(page);
                         stored.push(*hash);
                     }
-                    None => each(page, self.loaded.get(&page).map_or(&[0; 4096], |p| p)),
+                    None => each(page, self.loaded_page(page)),
                 }
             }
         }
         self.index.pages(&stored, &mut |i, bytes| each(numbers[i], bytes))?;
         Ok(())
+    }
+    /// What one page held at a snapshot. For many, [`History::pages_at`] is much cheaper.
+    pub fn page_at(&self, snapshot: usize, page: u32) -> Result<Content<'_>, Error> {
+        let hash = self.versions().at(page, snapshot).copied();
+        Ok(match hash {
+            Some(hash) => Content::Stored(self.index.page(&hash)?),
+            None => Content::Loaded(self.loaded_page(page)),
+        })
+    }
+    fn loaded_page(&self, page: u32) -> &Page {
+        self.loaded.get(&page).map_or(&[0; 4096], |p| p)
     }
     /// The pages that the loader wrote, ascending.
     pub fn loaded_pages(&self) -> Vec<u32> {

@@ -10,6 +10,7 @@
 mod crew;
 mod history;
 mod pass;
+mod past;
 mod runner;
 mod scan;
 mod script;
@@ -28,6 +29,7 @@ use crate::moment::Moment;
 use crate::recording::{self, Reader};
 use crew::Crew;
 use history::History;
+pub use past::Past;
 pub use scan::Scan;
 pub use script::Script;
 pub use slices::{Cut, Stretch, Visit};

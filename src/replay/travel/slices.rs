@@ -78,9 +78,11 @@ impl Drop for Alarm<'_> {
 }
 
 /// Stretches that one machine does in a row, where there are enough: it goes on where it stands, with the code that it has translated.
-const IN_A_ROW: usize = 6;
+const IN_A_ROW: usize = 16;
 /// Of the stretches that are left, one machine takes at most this part of its share, so that all end at about the same time.
-const PORTION: usize = 4;
+const PORTION: usize = 2;
+/// Stretches that it takes besides, to end at a snapshot.
+const FARTHER: usize = 3;
 
 /// Stretches of a long recording, at least.
 const FEWEST: u64 = 48;
@@ -96,12 +98,15 @@ fn divided(at: &[u64], end: u64, most: u64) -> Vec<u64> {
         .collect()
 }
 
-/// Which stretches are done in a row, in the order in which machines take them.
-fn turns(stretches: usize, workers: usize) -> Vec<Range<usize>> {
+/// Which stretches are done in a row, in the order in which machines take them. A row begins where `is_near` says that a machine is put
+/// without running there, unless that is far.
+fn turns(stretches: usize, workers: usize, is_near: &dyn Fn(usize) -> bool) -> Vec<Range<usize>> {
     let mut turns = Vec::new();
     let mut first = 0;
     while first < stretches {
-        let behind = first + ((stretches - first) / (PORTION * workers.max(1))).clamp(1, IN_A_ROW);
+        let wanted = first + ((stretches - first) / (PORTION * workers.max(1))).clamp(1, IN_A_ROW);
+        let behind =
+            (wanted..=stretches.min(wanted + FARTHER)).find(|&n| n == stretches || is_near(n)).unwrap_or(wanted);
         turns.push(first..behind);
         first = behind;
     }
@@ -134,6 +139,39 @@ impl Travel {
         Ok(at.windows(2).map(|w| (Moment(w[0]), Moment(w[1]))).collect())
     }
 
+    /// Does something while machines are put where [`Travel::each_stretch`] will have them begin.
+    ///
+    /// # Errors
+    /// When the index cannot be read.
+    pub fn while_prepared<T>(
+        &self,
+        stretches: &[(Moment, Moment)],
+        workers: usize,
+        cancel: &Cancel,
+        meanwhile: impl FnOnce() -> T,
+    ) -> Result<T, Error> {
+        let _hold = self.history.hold()?;
+        let turns = self.turns(stretches, workers);
+        let crew = &self.crew;
+        let go = |worker: usize, stand: &mut Stand| {
+            let from = stretches[turns[worker].start].0;
+            stand.go(Position::at(from), false, cancel).map(drop)
+        };
+        std::thread::scope(|scope| {
+            let prepared = scope.spawn(|| crew.all_at_once(workers.min(turns.len()), &go));
+            let done = meanwhile();
+            prepared.join().expect("it does not panic").map(|()| done)
+        })
+    }
+
+    fn turns(&self, stretches: &[(Moment, Moment)], workers: usize) -> Vec<Range<usize>> {
+        let is_near = |number: usize| {
+            let from = stretches[number].0;
+            self.history.moment(self.history.snapshot_before(from)) == from
+        };
+        turns(stretches.len(), workers, &is_near)
+    }
+
     /// Puts a machine at the start of each stretch, nearly in the order of time, on at most `workers` threads, and calls `visit`. Ends
     /// when all are done or cancelled. An error or a panic is a wish to stop, too: `cancel` tells whoever waits for one of the stretches.
     ///
@@ -147,57 +185,30 @@ impl Travel {
         visit: &Visit,
     ) -> Result<(), Error> {
         let _hold = self.history.hold()?;
-        let turns = turns(stretches.len(), workers);
-        let next = AtomicUsize::new(0);
-        let work = |stand: &mut Stand| -> Result<(), Error> {
-            while let Some(turn) = turns.get(next.fetch_add(1, Ordering::Relaxed)) {
-                for number in turn.clone() {
+        let turns = self.turns(stretches, workers);
+        let workers = workers.min(self.crew.len());
+        // The first turn of a machine has its own number.
+        let next = AtomicUsize::new(workers);
+        let work = |worker: usize, stand: &mut Stand| -> Result<(), Error> {
+            let mut turn = turns.get(worker);
+            while let Some(stretch) = turn {
+                for number in stretch.clone() {
                     let (from, to) = stretches[number];
                     if cancel.is_requested() || !stand.go(Position::at(from), false, cancel)? {
                         return Ok(());
                     }
                     visit(&mut Stretch { number, from, to, stand, cancel })?;
                 }
+                turn = turns.get(next.fetch_add(1, Ordering::Relaxed));
             }
             Ok(())
         };
-        self.crew.all_at_once(workers.min(stretches.len()), &|stand| {
+        self.crew.all_at_once(workers.min(turns.len()), &|worker, stand| {
             let mut alarm = Alarm { cancel, is_silent: false };
-            let outcome = work(stand);
+            let outcome = work(worker, stand);
             stand.runner.machine.cpu.tap(Wanted::default());
             alarm.is_silent = outcome.is_ok();
             outcome
         })
-    }
-
-    /// Goes backwards through history, from its end by `steps` of equal length to its start, until `look` finds something in the
-    /// machine; on a machine of the crew, so that the traveller stays where it is.
-    ///
-    /// # Errors
-    /// When the replay parts from the recording, or the index cannot be read.
-    pub fn find_backwards<T>(
-        &self,
-        steps: u64,
-        cancel: &Cancel,
-        look: &dyn Fn(&Machine) -> Option<T>,
-    ) -> Result<Option<T>, Error> {
-        let _hold = self.history.hold()?;
-        let end = u128::from(self.end().0);
-        let mut found = None;
-        let mut search = |stand: &mut Stand| {
-            for step in (0..=steps.max(1)).rev() {
-                let at = Moment((end * u128::from(step) / u128::from(steps.max(1))) as u64);
-                if !stand.go(Position::at(at), false, cancel)? {
-                    break;
-                }
-                found = look(&stand.runner.machine);
-                if found.is_some() {
-                    break;
-                }
-            }
-            Ok(())
-        };
-        self.crew.first(&mut search)?;
-        Ok(found)
     }
 }
