@@ -9,6 +9,7 @@
 
 mod analysis;
 mod argument;
+mod comm_cache;
 mod event;
 pub mod mock;
 mod scene;
@@ -17,6 +18,7 @@ mod table;
 
 pub use analysis::{About, Analysis, Erased, ErasedJoin, ErasedSlice, Notes, Out, Plugin, Runnable, runnable};
 pub use argument::{Argument, ArgumentError, Arguments, number};
+pub use comm_cache::CommCache;
 pub use event::{Abi, Event, MemoryRange, Wants, Whose};
 pub use scene::{Comm, Descriptor, File, Mapping, Process, Registers, Scene, SyscallFrame, Task, TaskKey};
 pub use symbol_cache::SymbolCache;

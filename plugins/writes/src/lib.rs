@@ -3,8 +3,8 @@
 mod which;
 
 use reenact_plugin::{
-    About, Analysis, Argument, ArgumentError, Arguments, Column, Event, Kind, Out, Plugin, Rows, Runnable, Scene,
-    SymbolCache, Table, Value, Wants, runnable,
+    About, Analysis, Argument, ArgumentError, Arguments, Column, CommCache, Event, Kind, Out, Plugin, Rows, Runnable,
+    Scene, SymbolCache, Table, Value, Wants, runnable,
 };
 use which::Which;
 
@@ -71,6 +71,7 @@ struct Watch {
 #[derive(Default)]
 struct Caches {
     symbols: SymbolCache,
+    comms: CommCache,
     /// The address that the symbol asked for was found at.
     place: Option<u64>,
 }
@@ -93,7 +94,7 @@ impl Analysis for Watch {
         }
         let rip = scene.rip();
         let task = scene.task();
-        let comm = task.as_ref().map(|t| t.comm.text());
+        let comm = task.as_ref().map(|t| caches.comms.text(t));
         out.rows.push(
             0,
             &[
@@ -107,7 +108,7 @@ impl Analysis for Watch {
                 Value::U(new),
                 task.map(|t| t.pid).into(),
                 task.map(|t| t.key.tid).into(),
-                comm.as_deref().into(),
+                comm.into(),
                 caches.symbols.name(rip, scene).into(),
             ],
         );

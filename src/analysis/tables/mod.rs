@@ -4,9 +4,11 @@
 //! a whole or not at all. Rows wait in memory only as far as [`Sizes`] says. Polars encodes them; docs/tables.md.
 
 mod columns;
+mod delta;
 mod encode;
 mod ensure;
 mod error;
+mod keys;
 mod make;
 mod manifest;
 mod names;

@@ -22,10 +22,6 @@ impl Names {
     pub fn len(&self) -> usize {
         self.ends.len()
     }
-    /// The bytes of all of them, one behind the other, and where each ends.
-    pub fn parts(&self) -> (&[u8], &[usize]) {
-        (&self.bytes, &self.ends)
-    }
     /// The text of a number.
     pub fn get(&self, number: u32) -> &[u8] {
         let at = number as usize;
@@ -47,7 +43,7 @@ impl Names {
     /// The number of a text, which is kept if it is new.
     #[inline]
     pub fn number(&mut self, text: &[u8]) -> u32 {
-        if (self.last as usize) < self.ends.len() && self.get(self.last) == text {
+        if (self.last as usize) < self.ends.len() && is_same(self.get(self.last), text) {
             return self.last;
         }
         self.last = self.look_up(text);
@@ -97,6 +93,19 @@ impl Names {
     }
 }
 
+/// As `==`, without a call for short ones.
+#[inline]
+fn is_same(a: &[u8], b: &[u8]) -> bool {
+    match (a.first_chunk::<8>(), b.first_chunk::<8>()) {
+        (Some(first), Some(other)) if a.len() <= 16 => {
+            a.len() == b.len() && first == other && a.last_chunk::<8>() == b.last_chunk()
+        }
+        (Some(_), Some(_)) => a == b,
+        (None, None) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a == b),
+        _ => false,
+    }
+}
+
 /// Eight bytes at a time: multiply, and bring the high bits down.
 fn hash(text: &[u8]) -> u64 {
     let mut chunks = text.chunks_exact(8);
@@ -133,5 +142,12 @@ mod tests {
         assert!(same > 4990, "{same} of 5000 were found again");
         names.clear();
         assert_eq!((names.number(b""), names.number(b"x"), names.number(b"")), (0, 1, 0));
+        let text = b"0123456789abcdefghij";
+        for (a, b) in (0..=20).flat_map(|a| (0..=20).map(move |b| (a, b))) {
+            assert_eq!(is_same(&text[..a], &text[..b]), a == b);
+            let mut other = text[..a].to_vec();
+            other.iter_mut().skip(b).take(1).for_each(|byte| *byte = b'x');
+            assert_eq!(is_same(&text[..a], &other), b >= a);
+        }
     }
 }

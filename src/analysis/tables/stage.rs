@@ -3,19 +3,18 @@
 use super::columns::{Column, Data};
 use reenact_plugin::{Kind, Value};
 
-/// Rows that are taken at once; they fit into the nearest caches.
+/// Rows that are taken at once; they fit into the nearest cache.
 pub const ROWS: usize = 128;
 
-/// Rows that wait. A text of [`Kind::Text`] does not wait: it is in its column already.
+/// Rows that wait, column by column. A text of [`Kind::Text`] does not wait: it is in its column already.
 #[derive(Clone)]
 pub struct Stage {
     /// The greatest [`Value::U`] that each column takes; 0 where it takes none.
     most: Vec<u64>,
-    /// The columns that take one, a bit each.
-    unsigned: u64,
-    values: Vec<u64>,
+    values: Vec<[u64; ROWS]>,
     /// The nulls of each row, a bit for each column.
-    nulls: Vec<u64>,
+    nulls: [u64; ROWS],
+    rows: usize,
 }
 
 impl Stage {
@@ -23,65 +22,63 @@ impl Stage {
     pub fn new(kinds: impl ExactSizeIterator<Item = Kind>) -> Stage {
         assert!(kinds.len() <= 64, "a table has at most 64 columns");
         let most = |kind| match kind {
-            Kind::Moment | Kind::Address | Kind::U64 => Some(u64::MAX),
-            Kind::U32 => Some(u32::MAX.into()),
-            Kind::U8 => Some(u8::MAX.into()),
-            Kind::I64 | Kind::I32 | Kind::Bool | Kind::Text | Kind::Name => None,
+            Kind::Moment | Kind::Address | Kind::U64 => u64::MAX,
+            Kind::U32 => u32::MAX.into(),
+            Kind::U8 => u8::MAX.into(),
+            Kind::I64 | Kind::I32 | Kind::Bool | Kind::Text | Kind::Name => 0,
         };
-        let most: Vec<Option<u64>> = kinds.map(most).collect();
-        let unsigned = most.iter().enumerate().map(|(at, most)| u64::from(most.is_some()) << at).sum();
-        let values = Vec::with_capacity(ROWS * most.len());
-        let most = most.into_iter().map(Option::unwrap_or_default).collect();
-        Stage { most, unsigned, values, nulls: Vec::with_capacity(ROWS) }
+        let most: Vec<u64> = kinds.map(most).collect();
+        Stage { values: vec![[0; ROWS]; most.len()], most, nulls: [0; ROWS], rows: 0 }
     }
 
     /// How many rows wait.
     #[inline]
     pub fn rows(&self) -> usize {
-        self.nulls.len()
+        self.rows
     }
 
-    /// Adds a row of the right length; false if a value does not fit, and nothing waits then that did not before.
+    /// Adds a row of the right length, for which there is room; false if a value does not fit, and nothing waits then that did not
+    /// before.
     #[inline]
     pub fn push(&mut self, row: &[Value<'_>], columns: &mut [Column]) -> bool {
-        let had = self.values.len();
+        let at = self.rows % ROWS;
         let mut nulls = 0;
-        for (at, (&value, &most)) in row.iter().zip(&self.most).enumerate() {
-            let bits = match value {
-                Value::U(n) if n <= most && self.unsigned >> at & 1 != 0 => Some(n),
+        let places = self.values.iter_mut().zip(&self.most).zip(columns);
+        for (number, (&value, ((place, &most), column))) in row.iter().zip(places).enumerate() {
+            place[at] = match value {
+                Value::U(n) if n <= most && most != 0 => n,
                 value => {
-                    nulls |= u64::from(matches!(value, Value::Null)) << at;
-                    columns[at].data.wait_for(value)
+                    nulls |= u64::from(matches!(value, Value::Null)) << number;
+                    match column.data.wait_for(value) {
+                        Some(bits) => bits,
+                        None => return false,
+                    }
                 }
             };
-            let Some(bits) = bits else {
-                self.values.truncate(had);
-                return false;
-            };
-            self.values.push(bits);
         }
-        self.nulls.push(nulls);
+        self.nulls[at] = nulls;
+        self.rows += 1;
         true
     }
 
     /// Gives all rows to the columns, which have `had` rows.
     pub fn settle(&mut self, columns: &mut [Column], had: usize) {
-        let width = columns.len();
-        for (at, column) in columns.iter_mut().enumerate() {
-            let values = self.values.iter().skip(at).step_by(width).copied();
+        let nulls = &self.nulls[..self.rows];
+        let any = nulls.iter().fold(0, |any, nulls| any | nulls);
+        for (number, (column, values)) in columns.iter_mut().zip(&self.values).enumerate() {
+            let values = &values[..self.rows];
             match &mut column.data {
-                Data::U64(v) => v.extend(values),
-                Data::I64(v) => v.extend(values.map(|n| n as i64)),
-                Data::U32(v) | Data::Name(v, _) => v.extend(values.map(|n| n as u32)),
-                Data::I32(v) => v.extend(values.map(|n| n as i32)),
-                Data::U8(v) => v.extend(values.map(|n| n as u8)),
-                Data::Bool(v) => v.extend(values.map(|n| n != 0)),
+                Data::U64(v) => v.extend_from_slice(values),
+                Data::I64(v) => v.extend(values.iter().map(|&n| n as i64)),
+                Data::U32(v) | Data::Name(v, _) => v.extend(values.iter().map(|&n| n as u32)),
+                Data::I32(v) => v.extend(values.iter().map(|&n| n as i32)),
+                Data::U8(v) => v.extend(values.iter().map(|&n| n as u8)),
+                Data::Bool(v) => v.extend(values.iter().map(|&n| n != 0)),
                 Data::Text(..) => {}
             }
-            let is_null = |nulls: &u64| nulls >> at & 1 != 0;
-            if column.valid.is_some() || self.nulls.iter().any(is_null) {
+            if column.valid.is_some() || any >> number & 1 != 0 {
                 let valid = column.valid.get_or_insert_with(|| vec![true; had]);
-                valid.extend(self.nulls.iter().map(|nulls| !is_null(nulls)));
+                valid.extend(nulls.iter().map(|nulls| nulls >> number & 1 == 0));
             }
         }
         self.clear();
@@ -89,8 +86,7 @@ impl Stage {
 
     /// Forgets what waits.
     pub fn clear(&mut self) {
-        self.values.clear();
-        self.nulls.clear();
+        self.rows = 0;
     }
 }
 

@@ -32,7 +32,14 @@ pub struct Move {
 #[derive(Default)]
 pub struct Moves {
     list: Vec<Move>,
-    front: Front,
+    /// Taken out while they are shown; it is large.
+    front: Option<Box<Front>>,
+}
+
+impl Moves {
+    fn front_mut(&mut self) -> &mut Front {
+        self.front.get_or_insert_default()
+    }
 }
 
 impl Bytes {
@@ -73,7 +80,8 @@ impl Cpu {
     }
     fn note_move(&mut self, m: Move) {
         if self.taps.moves.list.is_empty() {
-            self.taps.moves.front = self.front();
+            let front = self.front();
+            *self.taps.moves.front_mut() = front;
         }
         self.taps.moves.list.push(m);
     }
@@ -139,7 +147,7 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     fn op_moved(&mut self, rip: u64, rest: u8, is_done: bool) {
-        self.taps.moves.front.rip = rip;
+        self.taps.moves.front_mut().rip = rip;
         if is_done {
             self.show_moves(self.icount() - u64::from(rest));
         } else {
@@ -157,9 +165,11 @@ impl Cpu {
     #[cold]
     #[inline(never)]
     fn iteration_moved(&mut self, op: &Op, done: u64) {
-        self.taps.moves.front.rip = self.op_address(op);
+        let rip = self.op_address(op);
+        let front = self.taps.moves.front_mut();
+        front.rip = rip;
         // The count is written when all are done.
-        let count = &mut self.taps.moves.front.regs[gpr::RCX];
+        let count = &mut front.regs[gpr::RCX];
         let left = count.wrapping_sub(done);
         *count = match op.address_bytes {
             8 => left,
@@ -177,12 +187,13 @@ impl Cpu {
     }
     fn show_moves(&mut self, moment: u64) {
         let mut list = std::mem::take(&mut self.taps.moves.list);
-        let front = self.taps.moves.front;
+        let front = self.taps.moves.front.take();
         for &Move { linear, physical, old, new, size, is_write, .. } in &list {
-            self.show(moment, Some(&front), What::Memory { linear, physical, size, is_write, old, new });
+            self.show(moment, front.as_deref(), What::Memory { linear, physical, size, is_write, old, new });
         }
         list.clear();
         self.taps.moves.list = list;
+        self.taps.moves.front = front;
     }
 
     /// Reads 1, 2, 4 or 8 bytes of RAM in a page that is known, which is most of what is done where all reads are wanted. `None`
