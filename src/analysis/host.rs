@@ -14,7 +14,7 @@ use super::tap::{Fan, From, Listener, Outlet, Subscribers};
 use crate::guest::Known;
 use crate::moment::Moment;
 use crate::replay;
-use crate::replay::travel::{Cancel, Cut, Stretch, Travel};
+use crate::replay::travel::{Cancel, Cut, Stretch, Stretches, Travel};
 use reenact_plugin::{Notes, Runnable, Wants};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -73,6 +73,15 @@ pub struct Plan<'a> {
     pub cancel: &'a Cancel,
 }
 
+/// Where history is cut for the analyses that run in slices: more finely than asked where they look at nearly every instruction.
+///
+/// # Errors
+/// When the index cannot be read.
+pub fn cut(travel: &Travel, jobs: &[Job], asked: Cut) -> Result<Stretches, replay::Error> {
+    let is_slow = jobs.iter().map(|job| job.analysis.wants()).any(|wants| !wants.in_order && wants.is_dense());
+    travel.cut(if is_slow && asked == Cut::AtSnapshots { Cut::Finely } else { asked })
+}
+
 /// Runs analyses over a whole recording, whose index is complete. Those that need Linux are left out where there is no kernel.
 ///
 /// # Errors
@@ -109,13 +118,12 @@ pub fn run(
         (0..jobs.len()).filter(|&n| is_in(n)).partition(|&n| wants[n].in_order);
     let mut joined = sink.joined();
     let mut first = 0;
-    let passes = [(sliced, plan.cut, plan.workers), (in_order, Cut::Parts(1), 1)];
+    let passes = [(sliced, cut(travel, jobs, plan.cut)?, plan.workers), (in_order, travel.cut(Cut::Parts(1))?, 1)];
     let passes: Vec<_> = passes.into_iter().filter(|(who, ..)| !who.is_empty()).collect();
     let total = Moment(travel.end().0 * passes.len() as u64);
-    for (who, cut, workers) in passes {
-        let stretches = travel.cut(cut)?;
+    for (who, stretches, workers) in passes {
         host.pass(travel, &who, &stretches, first, workers.max(1), joined.as_mut(), total)?;
-        first += stretches.len();
+        first += stretches.all.len();
     }
     outcome.slices = first;
     outcome.is_cancelled = plan.cancel.is_requested();
@@ -193,7 +201,7 @@ impl Host<'_> {
         &self,
         travel: &Travel,
         who: &[usize],
-        stretches: &[(Moment, Moment)],
+        stretches: &Stretches,
         first: usize,
         workers: usize,
         rows: &mut dyn RowSink,
@@ -202,7 +210,7 @@ impl Host<'_> {
         let subscribers = Subscribers::new(who.iter().map(|&n| (n, &self.wants[n])), self.kernel.ok());
         // A slice that is done never waits for those in front of it.
         let waiting = WAITING + who.len() + 1;
-        let (senders, receivers): (Vec<_>, Vec<_>) = stretches.iter().map(|_| sync_channel(waiting)).unzip();
+        let (senders, receivers): (Vec<_>, Vec<_>) = stretches.all.iter().map(|_| sync_channel(waiting)).unzip();
         let senders: Vec<_> = senders.into_iter().map(|sender| Mutex::new(Some(sender))).collect();
         let joined = Joined::default();
         std::thread::scope(|scope| {

@@ -178,3 +178,12 @@ pub struct Wants {
     /// `see` needs what it saw before: all events in one sequential pass, on one core.
     pub in_order: bool,
 }
+
+impl Wants {
+    /// True if nearly every instruction brings an event, so that looking takes much longer than replaying.
+    pub fn is_dense(&self) -> bool {
+        const MANY: u64 = 1 << 28;
+        let is_long = |ranges: &[MemoryRange]| ranges.iter().any(|range| range.last - range.from >= MANY);
+        self.instructions || is_long(&self.reads) || is_long(&self.writes)
+    }
+}

@@ -1,14 +1,14 @@
 //! From a recording to its tables: what is missing is made in one pass over the recording, by the host of plugins.
 
 use super::make::{Evidence, Permit, Ran, Stock, Wanted, look, make, permit};
-use crate::analysis::host::{Job, Outcome, Plan, run};
+use crate::analysis::host::{Job, Outcome, Plan, cut, run};
 use crate::analysis::kernel::Kernel;
 use crate::analysis::sink::{Failure, Sink};
 use crate::analysis::{builtin, registry};
 use crate::guest::{Absent, Symbol, Vcpu, View};
 use crate::moment::Moment;
 use crate::recording::Reader;
-use crate::replay::travel::{Cancel, Cut, Options, Travel, rule};
+use crate::replay::travel::{Cancel, Cut, Options, Stretches, Travel, rule};
 use reenact_plugin::Value;
 use std::collections::BTreeMap;
 
@@ -152,7 +152,7 @@ fn pass(
     let progress = |at, of| (how.progress)(Stage::Tables, at, of);
     let plan = Plan { cut: how.cut, workers: how.options.workers, progress: &progress, cancel: how.cancel };
     let wants_symbols = abouts.iter().any(|about| about.name == builtin::ABOUT.name);
-    let stretches = if jobs.is_empty() { Vec::new() } else { travel.cut(plan.cut)? };
+    let stretches = if jobs.is_empty() { Stretches::default() } else { cut(travel, &jobs, plan.cut)? };
     // Machines are made and put in their places while the kernel is looked for, and a machine begins when both are there.
     let ran = travel.while_prepared(&stretches, plan.workers, how.cancel, || {
         find_and_run(travel, &jobs, wants_symbols, sink, &plan)

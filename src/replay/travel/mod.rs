@@ -32,7 +32,7 @@ use history::History;
 pub use past::Past;
 pub use scan::Scan;
 pub use script::Script;
-pub use slices::{Cut, Stretch, Visit};
+pub use slices::{Cut, Stretch, Stretches, Visit};
 use stand::Stand;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
