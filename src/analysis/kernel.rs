@@ -161,7 +161,7 @@ impl Kernel {
     }
 
     /// Bytes of the kernel's memory.
-    #[inline]
+    #[inline(always)]
     fn read<const N: usize>(&self, cpu: &Cpu, va: u64) -> Option<[u8; N]> {
         if va < UPPER {
             return None;
@@ -177,6 +177,11 @@ impl Kernel {
         {
             return Some(bytes);
         }
+        self.read_mapped(cpu, va)
+    }
+    /// The same by the page tables.
+    #[cold]
+    fn read_mapped<const N: usize>(&self, cpu: &Cpu, va: u64) -> Option<[u8; N]> {
         let mut bytes = [0; N];
         Space { ram: cpu, root: self.profile.root }.read(va, &mut bytes).ok()?;
         Some(bytes)

@@ -67,6 +67,24 @@ impl Columns {
         self.stage.settle(&mut self.columns, self.rows);
         self.rows += waiting;
     }
+    /// Makes room for so many rows in all; texts aside.
+    pub fn expect(&mut self, rows: usize) {
+        for column in &mut self.columns {
+            let more = rows.saturating_sub(self.rows);
+            match &mut column.data {
+                Data::U64(v) => v.reserve(more),
+                Data::I64(v) => v.reserve(more),
+                Data::U32(v) | Data::Name(v, _) => v.reserve(more),
+                Data::I32(v) => v.reserve(more),
+                Data::U8(v) => v.reserve(more),
+                Data::Bool(v) => v.reserve(more),
+                Data::Text(_, ends) => ends.reserve(more),
+            }
+            if let Some(valid) = &mut column.valid {
+                valid.reserve(more);
+            }
+        }
+    }
     /// Each column's values.
     pub fn columns(&self) -> &[Column] {
         debug_assert_eq!(self.stage.rows(), 0);

@@ -231,7 +231,8 @@ mod tests {
         encode(&mut out, &numbers, |n| n as i64);
         assert!(out.len() < 100_000 / 16, "{}", out.len());
         assert_eq!(guess(&numbers, |n| n as i64), 1);
-        let mixed: Vec<u64> = (0..100_000u64).map(|n| (n * n).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)).collect();
+        let mixed: Vec<u64> =
+            (0..100_000u64).map(|n| (n * n).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)).collect();
         assert!(guess(&mixed, |n| n as i64) > 60);
     }
 }

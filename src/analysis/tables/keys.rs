@@ -40,12 +40,17 @@ pub fn encode<T: Copy + PartialEq>(out: &mut Vec<u8>, values: &[T], width: u32, 
             behind.chunks(64).take_while(|chunk| chunk.iter().all(|v| *v == value)).map(<[T]>::len).sum::<usize>();
         let rest = behind[equal..].iter().take_while(|v| **v == value).count();
         let run = SHORTEST + equal + rest;
-        varint(out, (run as u64) << 1);
-        out.extend_from_slice(&number(value).to_le_bytes()[..width.div_ceil(8) as usize]);
+        self::run(out, number(value), run, width);
         at += run;
         packed = at;
     }
     groups(out, &values[packed..], width, number);
+}
+
+/// Appends a number that stands `count` times.
+pub fn run(out: &mut Vec<u8>, number: u32, count: usize, width: u32) {
+    varint(out, (count as u64) << 1);
+    out.extend_from_slice(&number.to_le_bytes()[..width.div_ceil(8) as usize]);
 }
 
 /// Appends values packed; only the last of all may be no multiple of eight.

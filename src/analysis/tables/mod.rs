@@ -15,6 +15,7 @@ mod names;
 mod part;
 mod stage;
 mod store;
+mod sync;
 mod writer;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::columns::Columns;
 use super::encode::Packing;
+use super::sync::Syncer;
 use super::{Error, encode};
 use polars::prelude::{DataFrame, DataType, ParquetReader, SerReader, Series};
 use polars_parquet::write::{FileWriter, KeyValue, schema_to_metadata_key};
@@ -94,16 +95,16 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Writes the footer, and the file to the disk.
+    /// Writes the footer, and gives the file to `syncer`.
     ///
     /// # Errors
     /// The disk.
-    pub fn finish(mut self) -> Result<Part, Error> {
+    pub fn finish(mut self, syncer: &Syncer) -> Result<Part, Error> {
         let mut about = vec![schema_to_metadata_key(self.writer.schema())];
         about.extend(self.about.iter().map(|(k, v)| KeyValue { key: k.clone(), value: Some(v.clone()) }));
         let bytes = self.writer.end(Some(about)).map_err(|source| Error::Encode { path: self.path.clone(), source })?;
-        self.writer.into_inner().sync_all().map_err(|source| Error::Write { path: self.path.clone(), source })?;
         let file = self.path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+        syncer.take(self.path, self.writer.into_inner());
         Ok(Part { file, rows: self.rows, first: self.first, last: self.last, bytes })
     }
 }

@@ -13,7 +13,7 @@ pub struct Stage {
     most: Vec<u64>,
     values: Vec<[u64; ROWS]>,
     /// The nulls of each row, a bit for each column.
-    nulls: [u64; ROWS],
+    nulls: Vec<u64>,
     rows: usize,
 }
 
@@ -28,7 +28,7 @@ impl Stage {
             Kind::I64 | Kind::I32 | Kind::Bool | Kind::Text | Kind::Name => 0,
         };
         let most: Vec<u64> = kinds.map(most).collect();
-        Stage { values: vec![[0; ROWS]; most.len()], most, nulls: [0; ROWS], rows: 0 }
+        Stage { values: vec![[0; ROWS]; most.len()], most, nulls: vec![0; ROWS], rows: 0 }
     }
 
     /// How many rows wait.

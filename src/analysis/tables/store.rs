@@ -9,6 +9,7 @@ use super::Error;
 use super::columns::Columns;
 use super::manifest::{FILE, Manifest, Provenance};
 use super::part::{self, Part, PartWriter};
+use super::sync::Syncer;
 use super::writer::{Sizes, Target, Writer, Written};
 use crate::analysis::sink::{Failure, RowSink, Sink};
 use rayon::prelude::*;
@@ -28,6 +29,7 @@ pub struct Store {
     folder: PathBuf,
     sizes: Sizes,
     tables: Vec<Making>,
+    syncer: Syncer,
     kept: AtomicUsize,
     has_failed: AtomicBool,
 }
@@ -50,16 +52,18 @@ impl Store {
             |path: &Path| fs::create_dir_all(path).map_err(|source| Error::Folder { path: path.to_path_buf(), source });
         make(folder)?;
         let mut making = Vec::new();
+        let syncer = Syncer::new();
         for (table, provenance) in tables {
             let own = folder.join(format!(".{}.{}.unfinished", table.name, std::process::id()));
             // Nobody else has this number; what is there was left by one who had it before.
             let _ = fs::remove_dir_all(&own);
             make(&own)?;
-            let target = Target { table, folder: own, name: String::new(), about: provenance.footer() };
+            let (name, about) = (String::new(), provenance.footer());
+            let target = Target { table, folder: own, name, about, syncer: syncer.clone() };
             making.push(Making { target, provenance, written: Mutex::default() });
         }
         let (kept, has_failed) = (AtomicUsize::new(0), AtomicBool::new(false));
-        Ok(Store { folder: folder.to_path_buf(), sizes, tables: making, kept, has_failed })
+        Ok(Store { folder: folder.to_path_buf(), sizes, tables: making, syncer, kept, has_failed })
     }
 
     fn source(&self, number: usize, from: u64, to: u64) -> Source<'_> {
@@ -80,9 +84,11 @@ impl Store {
         complete: bool,
         absent: &(dyn Fn(usize) -> Option<String> + Sync),
     ) -> Result<Vec<Manifest>, Error> {
+        let parts = self.tables.par_iter().map(|making| making.put_together(self.sizes));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        self.syncer.wait()?;
         // The disk takes its time for each.
-        let publish = |(number, making): (usize, &Making)| {
-            let parts = making.put_together(self.sizes)?;
+        let publish = |(number, (making, parts)): (usize, (&Making, Vec<Part>))| {
             let manifest = Manifest {
                 table: making.target.table.name.to_owned(),
                 provenance: making.provenance.clone(),
@@ -96,7 +102,7 @@ impl Store {
             making.publish(&self.folder, &manifest)?;
             Ok(manifest)
         };
-        self.tables.par_iter().enumerate().map(publish).collect()
+        self.tables.par_iter().zip(parts).enumerate().map(publish).collect()
     }
 }
 
@@ -318,7 +324,7 @@ impl Assembly<'_> {
         let mut writer =
             PartWriter::create(target.folder.join(self.next()), &target.table, &target.about, self.sizes.packing)?;
         writer.write_groups(&rows, self.sizes.rows)?;
-        self.parts.push(writer.finish()?);
+        self.parts.push(writer.finish(&target.syncer)?);
         Ok(())
     }
 

@@ -9,10 +9,14 @@ use super::Error;
 use super::columns::Columns;
 use super::encode::Packing;
 use super::part::{self, Part, PartWriter};
+use super::sync::Syncer;
 use reenact_plugin::{Table, Value};
 use std::fs;
 use std::ops::Range;
 use std::path::PathBuf;
+
+/// So many rows are followed by more: room is made for all that may wait, and what is there is not copied again and again.
+const MANY: usize = 8192;
 
 /// How much waits, and how large things get.
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +50,8 @@ pub struct Target {
     pub name: String,
     /// For the footers.
     pub about: Vec<(String, String)>,
+    /// Takes files that are whole.
+    pub syncer: Syncer,
 }
 
 /// Writes the rows of one source.
@@ -95,7 +101,14 @@ impl Writer {
         self.buffer.push(row)?;
         let rows = self.buffer.rows();
         // Bytes are only counted now and then.
-        if rows >= self.sizes.rows || rows.is_multiple_of(1024) && self.buffer.memory() >= self.sizes.bytes {
+        if rows.is_multiple_of(1024) {
+            if rows == MANY {
+                self.buffer.expect(self.sizes.rows);
+            }
+            if rows >= self.sizes.rows || self.buffer.memory() >= self.sizes.bytes {
+                self.flush()?;
+            }
+        } else if rows >= self.sizes.rows {
             self.flush()?;
         }
         Ok(())
@@ -113,7 +126,7 @@ impl Writer {
     /// Puts late rows into the parts where they belong; what is left is not of this source.
     fn settle(&mut self) -> Result<(), Error> {
         if let Some(part) = self.part.take() {
-            self.parts.push(part.finish()?);
+            self.parts.push(part.finish(&self.target.syncer)?);
         }
         let late = std::mem::replace(&mut self.late, Columns::new(self.target.table)).sorted();
         let mut from = late.moments().partition_point(|&m| m < self.begin);
@@ -142,7 +155,7 @@ impl Writer {
         let rows = rows.sorted();
         let mut part = self.create()?;
         part.write_groups(&rows, self.sizes.rows)?;
-        self.parts[number] = part.finish()?;
+        self.parts[number] = part.finish(&self.target.syncer)?;
         fs::remove_file(&old).map_err(|source| Error::Write { path: old, source })
     }
 
@@ -179,7 +192,7 @@ impl Writer {
         let is_full = part.rows() >= (self.sizes.groups * self.sizes.rows) as u64
             || part.taken() >= self.sizes.groups * self.sizes.bytes;
         if is_full {
-            self.parts.push(part.finish()?);
+            self.parts.push(part.finish(&self.target.syncer)?);
         } else {
             self.part = Some(part);
         }
@@ -197,7 +210,7 @@ impl Writer {
             rest = Columns::new(self.target.table);
         }
         if let Some(part) = self.part.take() {
-            self.parts.push(part.finish()?);
+            self.parts.push(part.finish(&self.target.syncer)?);
         }
         self.late.settle();
         Ok(Written { parts: self.parts, rest, late: self.late })

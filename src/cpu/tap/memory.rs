@@ -80,8 +80,11 @@ impl Cpu {
     }
     fn note_move(&mut self, m: Move) {
         if self.taps.moves.list.is_empty() {
-            let front = self.front();
-            *self.taps.moves.front_mut() = front;
+            // In two pieces: what is longer than 128 bytes is copied by a call.
+            let Front { regs, rip, cpl } = self.front();
+            let front = self.taps.moves.front_mut();
+            front.regs = regs;
+            (front.rip, front.cpl) = (rip, cpl);
         }
         self.taps.moves.list.push(m);
     }
