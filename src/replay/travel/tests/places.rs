@@ -95,3 +95,26 @@ fn a_delivery_is_a_place_of_its_own() {
         assert_eq!((travel.position(), travel.machine().cpu.rip), (before, rip));
     }
 }
+
+#[test]
+fn the_past_is_what_a_straight_run_has_at_the_snapshots() {
+    for name in TRACES {
+        let travel = travel(name);
+        let mut runner = straight(name);
+        let _hold = travel.history.hold().expect("the index is there");
+        let moments: Vec<Moment> = (0..travel.history.snapshots()).map(|n| travel.history.moment(n)).collect();
+        assert_eq!(moments.last(), Some(&travel.end()), "{name}: the last snapshot is the end");
+        for &at in moments.iter().step_by(moments.len() / 4 + 1).chain(moments.last()) {
+            runner.run(at).expect("it replays");
+            let past = travel.past(at).expect("the index is there");
+            assert_eq!(*past.state(), runner.machine.save(), "{name} at {at}");
+            let phys = &runner.machine.cpu.phys;
+            for index in 0..phys.page_count() {
+                let gpa = phys.page_address(index);
+                let expected = phys.page(gpa).map(|page| phys.page_bytes(page.index));
+                assert_eq!(past.page(gpa).map(|page| page.as_slice()), expected, "{name} at {at}, page {gpa:#x}");
+            }
+            assert!(past.failure().is_none());
+        }
+    }
+}
